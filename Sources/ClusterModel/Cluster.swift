@@ -1,0 +1,70 @@
+public import Primitives
+
+/// The settings and the root of trust of the whole cluster; there is exactly one.
+public struct Cluster: Hashable, Sendable {
+    public var id: ClusterID
+    public var meta: Meta
+    public var spec: ClusterSpec
+    public var authority: Authority
+    public var tokens: JoinTokens
+    /// Networks are cut from these.
+    public var addressPools: [IPv4Network]
+    /// Prefix length of a network cut from a pool.
+    public var subnetPrefixLength: UInt8
+    public var dataPathPort: UInt16
+
+    public init(
+        id: ClusterID, meta: Meta = Meta(), spec: ClusterSpec = ClusterSpec(), authority: Authority = Authority(),
+        tokens: JoinTokens = JoinTokens(), addressPools: [IPv4Network], subnetPrefixLength: UInt8 = 24,
+        dataPathPort: UInt16 = 4789
+    ) {
+        self.id = id
+        self.meta = meta
+        self.spec = spec
+        self.authority = authority
+        self.tokens = tokens
+        self.addressPools = addressPools
+        self.subnetPrefixLength = subnetPrefixLength
+        self.dataPathPort = dataPathPort
+    }
+}
+
+public struct ClusterSpec: Hashable, Sendable {
+    public var labels: [String: String]
+    /// Ended tasks kept for each slot.
+    public var taskHistoryLimit: UInt64
+    public var heartbeatPeriod: Duration
+    public var certificateValidity: Duration
+
+    public init(
+        labels: [String: String] = [:], taskHistoryLimit: UInt64 = 5, heartbeatPeriod: Duration = .seconds(5),
+        certificateValidity: Duration = .seconds(90 * 86_400)
+    ) {
+        self.labels = labels
+        self.taskHistoryLimit = taskHistoryLimit
+        self.heartbeatPeriod = heartbeatPeriod
+        self.certificateValidity = certificateValidity
+    }
+}
+
+/// The cluster's certificate authority, PEM.
+public struct Authority: Hashable, Sendable {
+    public var rootCertificate: String
+    public var signingKey: String
+
+    public init(rootCertificate: String = "", signingKey: String = "") {
+        self.rootCertificate = rootCertificate
+        self.signingKey = signingKey
+    }
+}
+
+/// The secrets by which a machine asks for a certificate of a role.
+public struct JoinTokens: Hashable, Sendable {
+    public var workerSecret: String
+    public var managerSecret: String
+
+    public init(workerSecret: String = "", managerSecret: String = "") {
+        self.workerSecret = workerSecret
+        self.managerSecret = managerSecret
+    }
+}
