@@ -37,13 +37,13 @@ let core: [Target] = [
     module("Primitives"),
     tests("Primitives"),
     module("ClusterModel", ["Primitives"]),
+    module("ClusterState", ["Primitives", "ClusterModel", hashTrees]),
+    tests("ClusterState", ["Primitives", "ClusterModel"]),
 ]
 
-let drivers: [Target] = [
-]
+let drivers: [Target] = []
 
-let shells: [Target] = [
-]
+let shells: [Target] = []
 
 let coreDependencies: [Package.Dependency] = [
     .package(url: "https://github.com/apple/swift-collections", exact: "1.6.0"),

@@ -1,12 +1,12 @@
 public import Primitives
 
-public enum NodeTag {}
-public enum ServiceTag {}
-public enum TaskTag {}
-public enum NetworkTag {}
-public enum SecretTag {}
-public enum ConfigTag {}
-public enum ClusterTag {}
+public enum NodeTag: Sendable {}
+public enum ServiceTag: Sendable {}
+public enum TaskTag: Sendable {}
+public enum NetworkTag: Sendable {}
+public enum SecretTag: Sendable {}
+public enum ConfigTag: Sendable {}
+public enum ClusterTag: Sendable {}
 
 public typealias NodeID = Identifier<NodeTag>
 public typealias ServiceID = Identifier<ServiceTag>
@@ -26,7 +26,9 @@ public struct Meta: Hashable, Sendable {
     public var createdAt: Timestamp
     public var updatedAt: Timestamp
 
-    public init(version: UInt64 = 0, specVersion: UInt64 = 0, createdAt: Timestamp = .zero, updatedAt: Timestamp = .zero) {
+    public init(
+        version: UInt64 = 0, specVersion: UInt64 = 0, createdAt: Timestamp = .zero, updatedAt: Timestamp = .zero
+    ) {
         self.version = version
         self.specVersion = specVersion
         self.createdAt = createdAt

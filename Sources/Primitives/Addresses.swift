@@ -47,7 +47,9 @@ public struct IPv4Network: Hashable, Sendable, CustomStringConvertible, Lossless
     /// Reads `10.0.0.0/24`.
     public init?(_ description: String) {
         let parts = description.split(separator: "/", omittingEmptySubsequences: false)
-        guard parts.count == 2, let address = IPv4Address(String(parts[0])), let length = UInt8(parts[1]) else { return nil }
+        guard parts.count == 2, let address = IPv4Address(String(parts[0])), let length = UInt8(parts[1]) else {
+            return nil
+        }
         self.init(address: address, prefixLength: length)
     }
 

@@ -56,7 +56,9 @@ public struct ByteReader: Sendable {
     public mutating func readPrefixedBytes(maximum: Int) throws(DecodeError) -> ArraySlice<UInt8> {
         let start = offset
         let count = Int(try readUInt32())
-        guard count <= maximum else { throw DecodeError("length \(count) above the limit of \(maximum)", offset: start) }
+        guard count <= maximum else {
+            throw DecodeError("length \(count) above the limit of \(maximum)", offset: start)
+        }
         return try readBytes(count)
     }
 

@@ -2,12 +2,13 @@ import Primitives
 import Testing
 
 @Suite struct TimestampTests {
-    @Test(arguments: [
-        (0, "1970-01-01T00:00:00.000000000Z"),
-        (951_827_696_123_456_789, "2000-02-29T12:34:56.123456789Z"),
-        (1_795_479_961_000_000_000, "2026-11-24T00:26:01.000000000Z"),
-        (-1, "1969-12-31T23:59:59.999999999Z"),
-    ] as [(Int64, String)])
+    @Test(
+        arguments: [
+            (0, "1970-01-01T00:00:00.000000000Z"),
+            (951_827_696_123_456_789, "2000-02-29T12:34:56.123456789Z"),
+            (1_795_479_961_000_000_000, "2026-11-24T00:26:01.000000000Z"),
+            (-1, "1969-12-31T23:59:59.999999999Z"),
+        ] as [(Int64, String)])
     func printsAndReadsRFC3339(nanoseconds: Int64, text: String) {
         #expect(Timestamp(nanoseconds: nanoseconds).rfc3339 == text)
         #expect(Timestamp(rfc3339: text) == Timestamp(nanoseconds: nanoseconds))

@@ -1,0 +1,209 @@
+public import ClusterModel
+internal import HashTreeCollections
+public import Primitives
+
+/// The whole replicated state at one raft index: a value, so a snapshot for a reader costs O(1) and needs no lock.
+public struct ClusterTables: Sendable {
+    public private(set) var cluster: Cluster?
+    public private(set) var nodes = Table<NodeTag, Node>()
+    public private(set) var services = Table<ServiceTag, Service>()
+    public private(set) var tasks = Table<TaskTag, ClusterTask>()
+    public private(set) var networks = Table<NetworkTag, Network>()
+    public private(set) var secrets = Table<SecretTag, Secret>()
+    public private(set) var configs = Table<ConfigTag, Config>()
+    /// The raft index of the last applied transaction, refused ones included.
+    public private(set) var index: UInt64 = 0
+
+    private var tasksByService: TreeDictionary<ServiceID, TreeSet<TaskID>> = [:]
+    private var tasksByNode: TreeDictionary<NodeID, TreeSet<TaskID>> = [:]
+    private var serviceNames: TreeDictionary<String, ServiceID> = [:]
+    private var networkNames: TreeDictionary<String, NetworkID> = [:]
+    private var secretNames: TreeDictionary<String, SecretID> = [:]
+    private var configNames: TreeDictionary<String, ConfigID> = [:]
+
+    public init() {}
+
+    public subscript(key: ObjectKey) -> ClusterObject? {
+        switch key {
+        case .cluster(let id): cluster.flatMap { $0.id == id ? .cluster($0) : nil }
+        case .node(let id): nodes[id].map(ClusterObject.node)
+        case .service(let id): services[id].map(ClusterObject.service)
+        case .task(let id): tasks[id].map(ClusterObject.task)
+        case .network(let id): networks[id].map(ClusterObject.network)
+        case .secret(let id): secrets[id].map(ClusterObject.secret)
+        case .config(let id): configs[id].map(ClusterObject.config)
+        }
+    }
+
+    /// The service's tasks, ended ones included, ordered by id.
+    public func tasks(of service: ServiceID) -> [ClusterTask] { resolved(tasksByService[service]) }
+
+    /// The node's tasks, ended ones included, ordered by id.
+    public func tasks(on node: NodeID) -> [ClusterTask] { resolved(tasksByNode[node]) }
+
+    public func service(named name: String) -> Service? { serviceNames[name].flatMap { services[$0] } }
+    public func network(named name: String) -> Network? { networkNames[name].flatMap { networks[$0] } }
+    public func secret(named name: String) -> Secret? { secretNames[name].flatMap { secrets[$0] } }
+    public func config(named name: String) -> Config? { configNames[name].flatMap { configs[$0] } }
+
+    /// Every object, the cluster first, then each kind ordered by id: what a raft snapshot holds.
+    public var objects: [ClusterObject] {
+        (cluster.map { [.cluster($0)] } ?? []) + nodes.sorted.map(ClusterObject.node)
+            + networks.sorted.map(ClusterObject.network) + secrets.sorted.map(ClusterObject.secret)
+            + configs.sorted.map(ClusterObject.config) + services.sorted.map(ClusterObject.service)
+            + tasks.sorted.map(ClusterObject.task)
+    }
+
+    /// The state that a raft snapshot holds.
+    public init(objects: some Sequence<ClusterObject>, index: UInt64) {
+        for object in objects { put(object) }
+        self.index = index
+    }
+
+    private func resolved(_ ids: TreeSet<TaskID>?) -> [ClusterTask] {
+        (ids?.sorted() ?? []).compactMap { tasks[$0] }
+    }
+}
+
+/// One object before and after a transaction; a nil is: not there.
+public struct StateChange: Hashable, Sendable {
+    public var before: ClusterObject?
+    public var after: ClusterObject?
+}
+
+extension ClusterTables {
+    /// Applies a committed transaction: all of it, or nothing when a version or name does not fit.
+    ///
+    /// The outcome is a function of the state and the arguments alone, so it is the same on every manager.
+    public mutating func apply(_ transaction: Transaction, at index: UInt64) -> Result<
+        [StateChange], TransactionRefusal
+    > {
+        let before = self
+        var changes: [StateChange] = []
+        do throws(TransactionRefusal) {
+            guard transaction.changes.count <= StateLimits.changesPerTransaction else {
+                throw .tooLarge(changes: transaction.changes.count)
+            }
+            for change in transaction.changes {
+                changes.append(try apply(change, time: transaction.time, index: index))
+            }
+        } catch {
+            self = before
+            self.index = index
+            return .failure(error)
+        }
+        self.index = index
+        return .success(changes)
+    }
+
+    private mutating func apply(
+        _ change: Change, time: Timestamp, index: UInt64
+    ) throws(TransactionRefusal) -> StateChange {
+        switch change {
+        case .create(var object):
+            if self[object.key] != nil { throw .exists(object.key) }
+            try checkName(of: object, current: nil)
+            object.meta = Meta(version: index, specVersion: index, createdAt: time, updatedAt: time)
+            put(object)
+            return StateChange(before: nil, after: object)
+        case .update(var object, let bySpec):
+            guard let current = self[object.key] else { throw .notFound(object.key) }
+            guard current.meta.version == object.meta.version else {
+                throw .stale(object.key, expected: object.meta.version, found: current.meta.version)
+            }
+            try checkName(of: object, current: current)
+            object.meta = current.meta
+            object.meta.version = index
+            object.meta.updatedAt = time
+            if bySpec { object.meta.specVersion = index }
+            remove(current)
+            put(object)
+            return StateChange(before: current, after: object)
+        case .delete(let key, let version):
+            guard let current = self[key] else { throw .notFound(key) }
+            if let version, version != current.meta.version {
+                throw .stale(key, expected: version, found: current.meta.version)
+            }
+            remove(current)
+            return StateChange(before: current, after: nil)
+        }
+    }
+
+    private func checkName(of object: ClusterObject, current: ClusterObject?) throws(TransactionRefusal) {
+        guard let (kind, name) = object.uniqueName, current?.uniqueName?.name != name else { return }
+        let isTaken =
+            switch object {
+            case .service: serviceNames[name] != nil
+            case .network: networkNames[name] != nil
+            case .secret: secretNames[name] != nil
+            case .config: configNames[name] != nil
+            case .cluster, .node, .task: false
+            }
+        if isTaken { throw .nameTaken(kind: kind, name: name) }
+    }
+
+    private mutating func put(_ object: ClusterObject) {
+        switch object {
+        case .cluster(let value): cluster = value
+        case .node(let value): nodes.set(value, for: value.id)
+        case .service(let value):
+            services.set(value, for: value.id)
+            serviceNames[value.spec.name] = value.id
+        case .task(let value):
+            tasks.set(value, for: value.id)
+            tasksByService[value.serviceID, default: []].insert(value.id)
+            if let node = value.nodeID { tasksByNode[node, default: []].insert(value.id) }
+        case .network(let value):
+            networks.set(value, for: value.id)
+            networkNames[value.spec.name] = value.id
+        case .secret(let value):
+            secrets.set(value, for: value.id)
+            secretNames[value.name] = value.id
+        case .config(let value):
+            configs.set(value, for: value.id)
+            configNames[value.name] = value.id
+        }
+    }
+
+    private mutating func remove(_ object: ClusterObject) {
+        switch object {
+        case .cluster: cluster = nil
+        case .node(let value): nodes.set(nil, for: value.id)
+        case .service(let value):
+            services.set(nil, for: value.id)
+            serviceNames[value.spec.name] = nil
+        case .task(let value):
+            tasks.set(nil, for: value.id)
+            ClusterTables.unlink(value.id, from: value.serviceID, in: &tasksByService)
+            if let node = value.nodeID { ClusterTables.unlink(value.id, from: node, in: &tasksByNode) }
+        case .network(let value):
+            networks.set(nil, for: value.id)
+            networkNames[value.spec.name] = nil
+        case .secret(let value):
+            secrets.set(nil, for: value.id)
+            secretNames[value.name] = nil
+        case .config(let value):
+            configs.set(nil, for: value.id)
+            configNames[value.name] = nil
+        }
+    }
+
+    private static func unlink<Owner>(
+        _ task: TaskID, from owner: Owner, in index: inout TreeDictionary<Owner, TreeSet<TaskID>>
+    ) {
+        index[owner]?.remove(task)
+        if index[owner]?.isEmpty == true { index[owner] = nil }
+    }
+}
+
+extension ClusterObject {
+    fileprivate var uniqueName: (kind: String, name: String)? {
+        switch self {
+        case .service(let object): ("service", object.spec.name)
+        case .network(let object): ("network", object.spec.name)
+        case .secret(let object): ("secret", object.name)
+        case .config(let object): ("config", object.name)
+        case .cluster, .node, .task: nil
+        }
+    }
+}

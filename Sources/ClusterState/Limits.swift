@@ -1,0 +1,6 @@
+public enum StateLimits {
+    /// SwarmKit's limit: a larger transaction would hold up the log for everybody.
+    public static let changesPerTransaction = 200
+    /// Encoded size above which a proposal is refused.
+    public static let transactionBytes = 3 << 19
+}

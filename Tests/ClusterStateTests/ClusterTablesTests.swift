@@ -1,0 +1,101 @@
+import ClusterModel
+import ClusterState
+import Primitives
+import Testing
+
+@Suite struct ClusterTablesTests {
+    private var random = SeededRandom(seed: 1)
+    private let time = Timestamp(nanoseconds: 5)
+
+    private mutating func service(_ name: String) -> Service {
+        Service(
+            id: ServiceID(using: &random),
+            spec: ServiceSpec(name: name, task: TaskSpec(container: ContainerSpec(image: "busybox"))))
+    }
+
+    private mutating func task(of service: Service, on node: NodeID?) -> ClusterTask {
+        ClusterTask(
+            id: TaskID(using: &random), serviceID: service.id, slot: 1, nodeID: node, name: "t",
+            serviceName: service.spec.name, serviceVersion: 0, spec: service.spec.task)
+    }
+
+    @Test mutating func createSetsVersionsAndTimes() throws {
+        var tables = ClusterTables()
+        let web = service("web")
+        _ = try tables.apply(Transaction([.create(.service(web))], time: time), at: 7).get()
+        let stored = try #require(tables.services[web.id])
+        #expect(stored.meta == Meta(version: 7, specVersion: 7, createdAt: time, updatedAt: time))
+        #expect(tables.service(named: "web")?.id == web.id)
+        #expect(tables.index == 7)
+    }
+
+    @Test mutating func staleUpdateChangesNothing() throws {
+        var tables = ClusterTables()
+        let web = service("web")
+        let other = service("other")
+        _ = try tables.apply(Transaction([.create(.service(web))], time: time), at: 7).get()
+        let result = tables.apply(
+            Transaction([.create(.service(other)), .update(.service(web), bySpec: true)], time: time), at: 8)
+        #expect(result == .failure(.stale(.service(web.id), expected: 0, found: 7)))
+        #expect(tables.services.count == 1)
+        #expect(tables.service(named: "other") == nil)
+        #expect(tables.index == 8)
+    }
+
+    @Test mutating func internalUpdateKeepsTheSpecVersion() throws {
+        var tables = ClusterTables()
+        let web = service("web")
+        _ = try tables.apply(Transaction([.create(.service(web))], time: time), at: 7).get()
+        let stored = try #require(tables.services[web.id])
+        _ = try tables.apply(Transaction([.update(.service(stored), bySpec: false)], time: time), at: 8).get()
+        #expect(tables.services[web.id]?.meta.version == 8)
+        #expect(tables.services[web.id]?.meta.specVersion == 7)
+    }
+
+    @Test mutating func namesAreUniqueAndFreedByRename() throws {
+        var tables = ClusterTables()
+        let web = service("web")
+        _ = try tables.apply(Transaction([.create(.service(web))], time: time), at: 1).get()
+        let twin = service("web")
+        #expect(
+            tables.apply(Transaction([.create(.service(twin))], time: time), at: 2)
+                == .failure(.nameTaken(kind: "service", name: "web")))
+        var renamed = try #require(tables.services[web.id])
+        renamed.spec.name = "www"
+        _ = try tables.apply(Transaction([.update(.service(renamed), bySpec: true)], time: time), at: 3).get()
+        _ = try tables.apply(Transaction([.create(.service(twin))], time: time), at: 4).get()
+        #expect(tables.service(named: "web")?.id == twin.id)
+    }
+
+    @Test mutating func indexesFollowTasks() throws {
+        var tables = ClusterTables()
+        let web = service("web")
+        let first = NodeID(using: &random)
+        let second = NodeID(using: &random)
+        var task = task(of: web, on: first)
+        _ = try tables.apply(
+            Transaction([.create(.service(web)), .create(.task(task))], time: time), at: 1
+        ).get()
+        #expect(tables.tasks(on: first).map(\.id) == [task.id])
+        task = try #require(tables.tasks[task.id])
+        task.nodeID = second
+        _ = try tables.apply(Transaction([.update(.task(task), bySpec: false)], time: time), at: 2).get()
+        #expect(tables.tasks(on: first).isEmpty)
+        #expect(tables.tasks(on: second).map(\.id) == [task.id])
+        _ = try tables.apply(Transaction([.delete(.task(task.id), version: nil)], time: time), at: 3).get()
+        #expect(tables.tasks(of: web.id).isEmpty)
+        #expect(tables.tasks.count == 0)
+    }
+
+    @Test mutating func snapshotRestoresEverything() throws {
+        var tables = ClusterTables()
+        let web = service("web")
+        let task = task(of: web, on: NodeID(using: &random))
+        _ = try tables.apply(
+            Transaction([.create(.service(web)), .create(.task(task))], time: time), at: 1
+        ).get()
+        let restored = ClusterTables(objects: tables.objects, index: tables.index)
+        #expect(restored.objects == tables.objects)
+        #expect(restored.tasks(of: web.id) == tables.tasks(of: web.id))
+    }
+}
