@@ -39,6 +39,10 @@ let core: [Target] = [
     module("ClusterModel", ["Primitives"]),
     module("ClusterState", ["Primitives", "ClusterModel", hashTrees]),
     tests("ClusterState", ["Primitives", "ClusterModel"]),
+    module("Assignments", ["Primitives", "ClusterModel", "ClusterState"]),
+    tests("Assignments", ["Primitives", "ClusterModel", "ClusterState"]),
+    module("AgentCore", ["Primitives", "ClusterModel"]),
+    tests("AgentCore", ["Primitives", "ClusterModel"]),
 ]
 
 let drivers: [Target] = []
