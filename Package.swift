@@ -30,6 +30,11 @@ func tests(_ name: String, _ dependencies: [Target.Dependency] = [], resources: 
 }
 
 let hashTrees = Target.Dependency.product(name: "HashTreeCollections", package: "swift-collections")
+let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
+let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
+let nioSSL = Target.Dependency.product(name: "NIOSSL", package: "swift-nio-ssl")
+let asn1 = Target.Dependency.product(name: "SwiftASN1", package: "swift-asn1")
+let x509 = Target.Dependency.product(name: "X509", package: "swift-certificates")
 let protobuf = Target.Dependency.product(name: "SwiftProtobuf", package: "swift-protobuf")
 
 // A target depends only on targets above it.
@@ -45,7 +50,10 @@ let core: [Target] = [
     tests("AgentCore", ["Primitives", "ClusterModel"]),
 ]
 
-let drivers: [Target] = []
+let drivers: [Target] = [
+    module("ClusterIdentity", ["Primitives", "ClusterModel", asn1, crypto, x509, nioCore, nioSSL]),
+    tests("ClusterIdentity", ["Primitives", "ClusterModel", x509]),
+]
 
 let shells: [Target] = []
 
@@ -54,9 +62,25 @@ let coreDependencies: [Package.Dependency] = [
     .package(url: "https://github.com/apple/swift-protobuf", exact: "1.39.0", traits: []),
 ]
 
+let shellDependencies: [Package.Dependency] = [
+    .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
+    .package(url: "https://github.com/apple/swift-asn1", exact: "1.7.4"),
+    .package(url: "https://github.com/apple/swift-certificates", exact: "1.21.1"),
+    .package(url: "https://github.com/apple/swift-crypto", exact: "4.5.2"),
+    .package(url: "https://github.com/apple/swift-log", exact: "1.16.2"),
+    .package(url: "https://github.com/apple/swift-nio", exact: "2.101.2"),
+    .package(url: "https://github.com/apple/swift-nio-ssl", exact: "2.37.6"),
+    .package(url: "https://github.com/grpc/grpc-swift-2", exact: "2.4.3"),
+    .package(url: "https://github.com/grpc/grpc-swift-nio-transport", exact: "2.9.2"),
+    .package(url: "https://github.com/grpc/grpc-swift-protobuf", exact: "2.4.1"),
+    .package(url: "https://github.com/hummingbird-project/hummingbird", exact: "2.28.1"),
+    .package(url: "https://github.com/jpsim/Yams", exact: "6.2.2"),
+    .package(url: "https://github.com/swift-server/async-http-client", exact: "1.37.0"),
+]
+
 let package = Package(
     name: "swarm",
-    dependencies: coreDependencies,
+    dependencies: coreOnly ? coreDependencies : coreDependencies + shellDependencies,
     targets: coreOnly ? core : core + drivers + shells,
     swiftLanguageModes: [.v6]
 )
