@@ -50,3 +50,8 @@ public struct JoinerCredentials: Sendable {
         self.key = key
     }
 }
+
+extension JoinerCredentials {
+    public func certificatePEM() throws -> String { try certificate.serializeAsPEM().pemString }
+    public func keyPEM() throws -> String { try key.serializeAsPEM().pemString }
+}
