@@ -56,7 +56,8 @@ public struct RandomObjects: Sendable {
 
     public mutating func service() -> Service {
         Service(
-            id: id(), meta: meta(), spec: serviceSpec(), taskVersion: number(), previousSpec: maybe { $0.serviceSpec() },
+            id: id(), meta: meta(), spec: serviceSpec(), taskVersion: number(),
+            previousSpec: maybe { $0.serviceSpec() },
             update: maybe { $0.updateStatus() }, ports: list { $0.port() })
     }
 

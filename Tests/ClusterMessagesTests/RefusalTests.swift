@@ -98,11 +98,12 @@ import Testing
         #expect(throws: MessageError("labels", "key \"a\" twice")) { try Secret(wire: wire) }
     }
 
-    @Test(arguments: [
-        (0x0a00_0001, 24, "address: 10.0.0.1 is not the first of 10.0.0.0/24"),
-        (0, 33, "prefix_length: 33 is above 32"),
-        (0, 256, "prefix_length: 256 is above 32"),
-    ] as [(UInt32, UInt32, String)])
+    @Test(
+        arguments: [
+            (0x0a00_0001, 24, "address: 10.0.0.1 is not the first of 10.0.0.0/24"),
+            (0, 33, "prefix_length: 33 is above 32"),
+            (0, 256, "prefix_length: 256 is above 32"),
+        ] as [(UInt32, UInt32, String)])
     func aNetworkThatIsNoneIsRefused(address: UInt32, length: UInt32, message: String) {
         let wire = WireIPv4Network.with {
             $0.address = address

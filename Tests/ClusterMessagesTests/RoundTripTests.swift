@@ -39,14 +39,15 @@ import Testing
         }
     }
 
-    @Test(arguments: [
-        .success(7),
-        .failure(.exists(.node(NodeID(value: 1)))),
-        .failure(.nameTaken(kind: "service", name: "web")),
-        .failure(.notFound(.config(ConfigID(value: .max)))),
-        .failure(.stale(.service(ServiceID(value: 3)), expected: 4, found: 5)),
-        .failure(.tooLarge(changes: 201)),
-    ] as [Result<UInt64, TransactionRefusal>])
+    @Test(
+        arguments: [
+            .success(7),
+            .failure(.exists(.node(NodeID(value: 1)))),
+            .failure(.nameTaken(kind: "service", name: "web")),
+            .failure(.notFound(.config(ConfigID(value: .max)))),
+            .failure(.stale(.service(ServiceID(value: 3)), expected: 4, found: 5)),
+            .failure(.tooLarge(changes: 201)),
+        ] as [Result<UInt64, TransactionRefusal>])
     func outcomesComeBackEqual(outcome: Result<UInt64, TransactionRefusal>) throws {
         let bytes: [UInt8] = try outcome.wire.serializedBytes()
         #expect(try Result(wire: WireTransactionResult(serializedBytes: bytes)) == outcome)
@@ -95,7 +96,7 @@ import Testing
                 .delete(.task(TaskID(value: 0x0304)), version: 0),
             ], time: Timestamp(nanoseconds: -1))
         let golden =
-            "01" + "0a39" + "0a37" + "3235"  // version; change, create, secret
+            "01" + "0a38" + "0a36" + "3234"  // version; change, create, secret
             + "0a10" + "00000000000000000000000000000102"
             + "120b" + "0803" + "190100000000000000"
             + "1a036b6579" + "22030a0161" + "22060a01621201322a01ff"
