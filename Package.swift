@@ -46,6 +46,9 @@ let core: [Target] = [
     tests("ClusterState", ["Primitives", "ClusterModel"]),
     module("Assignments", ["Primitives", "ClusterModel", "ClusterState"]),
     tests("Assignments", ["Primitives", "ClusterModel", "ClusterState"]),
+    module("ClusterMessages", ["Primitives", "ClusterModel", protobuf]),
+    module("TestSupport", ["Primitives", "ClusterModel"]),
+    tests("ClusterMessages", ["Primitives", "ClusterModel", "TestSupport", protobuf]),
     module("AgentCore", ["Primitives", "ClusterModel"]),
     tests("AgentCore", ["Primitives", "ClusterModel"]),
 ]
