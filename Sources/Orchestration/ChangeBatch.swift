@@ -3,20 +3,23 @@ import ClusterState
 import Primitives
 
 /// Collects changes and packs them into transactions: what is added together stays together.
+///
+/// A round changes an object once: a second change would be based on a version that the first one ended.
 struct ChangeBatch {
     private var units: [[Change]] = []
+    private var changed: Set<ObjectKey> = []
     private(set) var count = 0
 
     var isEmpty: Bool { units.isEmpty }
     /// The round has enough; what is left waits for the next.
     var isFull: Bool { count >= OrchestrationLimits.changesPerRound }
 
-    mutating func add(_ unit: Change...) {
-        units.append(unit)
-        count += unit.count
-    }
+    mutating func add(_ unit: Change...) { add(unit) }
 
     mutating func add(_ unit: [Change]) {
+        let keys = unit.compactMap(\.changedKey)
+        guard keys.allSatisfy({ !changed.contains($0) }) else { return }
+        changed.formUnion(keys)
         units.append(unit)
         count += unit.count
     }
@@ -50,7 +53,15 @@ extension Change {
     fileprivate var estimatedBytes: Int {
         switch self {
         case .create(let object), .update(let object, _): object.estimatedBytes
-        case .delete: 32
+        case .delete, .observeTask, .observeNode: 512
+        }
+    }
+
+    fileprivate var changedKey: ObjectKey? {
+        switch self {
+        case .update(let object, _): object.key
+        case .delete(let key, _): key
+        case .create, .observeTask, .observeNode: nil
         }
     }
 }

@@ -1,5 +1,3 @@
-public import Primitives
-
 public enum OrchestrationLimits {
     /// Changes that one loop proposes in one round; the rest follows in the next.
     public static let changesPerRound = 2_000

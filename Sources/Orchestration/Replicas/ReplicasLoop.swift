@@ -1,4 +1,4 @@
-public import ClusterModel
+import ClusterModel
 public import ClusterState
 public import Primitives
 
@@ -116,9 +116,9 @@ private struct Pass {
     private mutating func removeTwins(_ tasks: [ClusterTask]) {
         let current = tasks.filter { !service.isOutdated($0, on: $0.nodeID.flatMap { tables.nodes[$0] }) }
         guard current.count > 1 else { return }
-        func worth(_ task: ClusterTask) -> (Int, UInt16) {
-            if task.status.state.isTerminal { return (0, 0) }
-            return (task.status.isServing ? 2 : 1, task.status.state.rawValue)
+        func worth(_ task: ClusterTask) -> UInt16 {
+            if task.status.state.isTerminal { return 0 }
+            return task.status.isServing ? .max : 1 + task.status.state.rawValue
         }
         guard let best = current.max(by: { (worth($0), $1.id) < (worth($1), $0.id) }) else { return }
         for task in current where task.id != best.id { batch.add(.update(task.desiring(.shutdown))) }
