@@ -35,6 +35,7 @@ let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
 let nioSSL = Target.Dependency.product(name: "NIOSSL", package: "swift-nio-ssl")
 let asn1 = Target.Dependency.product(name: "SwiftASN1", package: "swift-asn1")
 let x509 = Target.Dependency.product(name: "X509", package: "swift-certificates")
+let heaps = Target.Dependency.product(name: "HeapModule", package: "swift-collections")
 let protobuf = Target.Dependency.product(name: "SwiftProtobuf", package: "swift-protobuf")
 
 // A target depends only on targets above it.
@@ -51,6 +52,8 @@ let core: [Target] = [
     tests("ClusterMessages", ["Primitives", "ClusterModel", "TestSupport", protobuf]),
     module("AgentCore", ["Primitives", "ClusterModel"]),
     tests("AgentCore", ["Primitives", "ClusterModel"]),
+    module("Orchestration", ["Primitives", "ClusterModel", "ClusterState", heaps]),
+    tests("Orchestration", ["Primitives", "ClusterModel", "ClusterState"]),
 ]
 
 let drivers: [Target] = [
