@@ -90,13 +90,7 @@ import Testing
         var world = try World()
         try world.service("absurd", mode: .replicated(.max))
         let web = try world.service("web", mode: .replicated(2))
-        var loop = ReplicasLoop()
-        var changes: [StateChange]?
-        for _ in 0..<20 where world.active(web).count < 2 {
-            let output = loop.run(world.tables, changes: changes, now: world.now, random: &world.random)
-            changes = []
-            for transaction in output.transactions { changes?.append(contentsOf: try world.apply(transaction.changes)) }
-        }
+        try world.run(.replicas)
         #expect(world.active(web).count == 2)
     }
 }
