@@ -1,6 +1,8 @@
 public enum OrchestrationLimits {
     /// Changes that one loop proposes in one round; the rest follows in the next.
     public static let changesPerRound = 2_000
+    /// Tasks made for one service in one round, so that a huge one leaves room for the others.
+    public static let newTasksPerServiceAndRound = 500
     /// Estimated size at which a transaction is closed: half of `StateLimits.transactionBytes`, as it is an estimate.
     public static let transactionBytes = 3 << 18
     /// Replicas of one service.

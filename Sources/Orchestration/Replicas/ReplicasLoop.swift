@@ -66,7 +66,7 @@ private struct Pass {
         var slots = vacated.sorted().filter { !taken.contains(.number($0)) }.prefix(count).map { $0 }
         let used = taken.union(slots.map(SlotKey.number))
         var next: UInt64 = 1
-        while slots.count < count, slots.count < OrchestrationLimits.changesPerRound {
+        while slots.count < min(count, OrchestrationLimits.newTasksPerServiceAndRound) {
             if !used.contains(.number(next)) { slots.append(next) }
             next += 1
         }

@@ -13,6 +13,7 @@ struct UpdatePass {
     private var config: UpdateConfig { service.updateConfig }
 
     mutating func run(_ random: inout SeededRandom) {
+        dropSuperseded()
         guard service.isRollingOut else {
             finishTransitions(toleratingFailures: false)
             let isPaused = service.update?.state == .paused || service.update?.state == .rollbackPaused
@@ -54,6 +55,14 @@ struct UpdatePass {
     }
 
     // MARK: Replacing
+
+    /// Where a newer spec came while a slot had two tasks, start-first, only the better one is still of use.
+    private mutating func dropSuperseded() {
+        for slot in progress.slots where slot.current.isEmpty && slot.outdated.count > 1 {
+            let kept = slot.outdated.first(where: \.status.isServing) ?? slot.outdated.first
+            for task in slot.outdated where task.id != kept?.id { batch.add(.update(task.desiring(.shutdown))) }
+        }
+    }
 
     /// Stops outdated tasks that have a successor: one that has proven itself, or failed where failures are tolerated.
     private mutating func finishTransitions(toleratingFailures: Bool) {
@@ -136,9 +145,7 @@ struct UpdatePass {
     /// would be one task too many.
     private mutating func startFirst(_ slot: UpdateProgress.Slot, _ random: inout SeededRandom) {
         let task = TaskFactory.task(of: service, slot: slot.key, now: now, random: &random)
-        let kept = slot.outdated.first(where: \.status.isServing) ?? slot.outdated.first
-        let old = slot.outdated.map { $0.id == kept?.id ? $0 : $0.desiring(.shutdown) }
-        batch.add(old.map { .update($0) } + [.create(.task(task))])
+        batch.add(slot.outdated.map { .update($0) } + [.create(.task(task))])
     }
 
     /// Why a slot's new task could never start while its old one is there: host ports and replica limits. Waiting for
