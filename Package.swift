@@ -33,6 +33,13 @@ let hashTrees = Target.Dependency.product(name: "HashTreeCollections", package: 
 let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
 let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
 let nioSSL = Target.Dependency.product(name: "NIOSSL", package: "swift-nio-ssl")
+let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+let deques = Target.Dependency.product(name: "DequeModule", package: "swift-collections")
+let grpc = Target.Dependency.product(name: "GRPCCore", package: "grpc-swift-2")
+let grpcProtobuf = Target.Dependency.product(name: "GRPCProtobuf", package: "grpc-swift-protobuf")
+let grpcTransport = Target.Dependency.product(
+    name: "GRPCNIOTransportHTTP2Posix", package: "grpc-swift-nio-transport")
+let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let asn1 = Target.Dependency.product(name: "SwiftASN1", package: "swift-asn1")
 let x509 = Target.Dependency.product(name: "X509", package: "swift-certificates")
 let heaps = Target.Dependency.product(name: "HeapModule", package: "swift-collections")
@@ -43,6 +50,8 @@ let core: [Target] = [
     module("Primitives"),
     tests("Primitives"),
     module("ClusterModel", ["Primitives"]),
+    module("DurableLog", ["Primitives"]),
+    tests("DurableLog", ["Primitives"]),
     module("ClusterState", ["Primitives", "ClusterModel", hashTrees]),
     tests("ClusterState", ["Primitives", "ClusterModel"]),
     module("Assignments", ["Primitives", "ClusterModel", "ClusterState"]),
@@ -53,15 +62,28 @@ let core: [Target] = [
     module("AgentCore", ["Primitives", "ClusterModel"]),
     tests("AgentCore", ["Primitives", "ClusterModel"]),
     module("Orchestration", ["Primitives", "ClusterModel", "ClusterState", heaps]),
-    tests("Orchestration", ["Primitives", "ClusterModel", "ClusterState"]),
 ]
 
 let drivers: [Target] = [
     module("ClusterIdentity", ["Primitives", "ClusterModel", asn1, crypto, x509, nioCore, nioSSL]),
     tests("ClusterIdentity", ["Primitives", "ClusterModel", x509]),
+    module(
+        "ClusterWire",
+        [
+            "Primitives", "ClusterModel", "ClusterMessages", "ClusterIdentity", protobuf, grpc, grpcProtobuf,
+            grpcTransport, x509,
+        ]),
 ]
 
-let shells: [Target] = []
+let shells: [Target] = [
+    module(
+        "ManagerNode",
+        [
+            "Primitives", "ClusterModel", "ClusterMessages", "ClusterState", "Consensus", "Orchestration",
+            "Assignments", "ClusterIdentity", "ClusterWire", protobuf, grpc, logging, x509,
+        ]),
+    module("Lab", ["Primitives", argumentParser]),
+]
 
 let coreDependencies: [Package.Dependency] = [
     .package(url: "https://github.com/apple/swift-collections", exact: "1.6.0"),

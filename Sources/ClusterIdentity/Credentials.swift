@@ -55,3 +55,7 @@ extension JoinerCredentials {
     public func certificatePEM() throws -> String { try certificate.serializeAsPEM().pemString }
     public func keyPEM() throws -> String { try key.serializeAsPEM().pemString }
 }
+
+extension Certificate {
+    public func pem() throws -> String { try serializeAsPEM().pemString }
+}

@@ -69,6 +69,11 @@ public struct ClusterTables: Sendable {
 public struct StateChange: Hashable, Sendable {
     public var before: ClusterObject?
     public var after: ClusterObject?
+
+    public init(before: ClusterObject?, after: ClusterObject?) {
+        self.before = before
+        self.after = after
+    }
 }
 
 extension ClusterTables {
@@ -94,6 +99,11 @@ extension ClusterTables {
         }
         self.index = index
         return .success(changes)
+    }
+
+    /// An entry without a transaction was applied.
+    public mutating func skip(to index: UInt64) {
+        self.index = index
     }
 
     private mutating func apply(

@@ -1,5 +1,5 @@
 public import ClusterIdentity
-public import ClusterModel
+import ClusterModel
 public import GRPCCore
 internal import GRPCNIOTransportHTTP2Posix
 public import X509
@@ -15,15 +15,11 @@ public enum AuthorizationTable {
 
     public static let callers: [String: Set<Caller>] = [
         "swarm.v1.Identity/Join": [.stranger],
-        "swarm.v1.Identity/Renew": [.worker, .manager],
         "swarm.v1.Dispatcher/Session": [.worker, .manager],
         "swarm.v1.Raft/Messages": [.manager],
         "swarm.v1.Raft/Heartbeats": [.manager],
         "swarm.v1.Raft/InstallSnapshot": [.manager],
         "swarm.v1.Control/Propose": [.manager],
-        "swarm.v1.Control/ReadIndex": [.manager],
-        "swarm.v1.Control/Leave": [.worker, .manager],
-        "swarm.v1.Control/Promote": [.manager],
         "swarm.v1.Agent/Logs": [.manager],
     ]
 
@@ -36,7 +32,7 @@ struct Authorization: ServerInterceptor {
     func intercept<Input: Sendable, Output: Sendable>(
         request: StreamingServerRequest<Input>, context: ServerContext,
         next:
-            @Sendable (StreamingServerRequest<Input>, ServerContext) async throws -> StreamingServerResponse<Output>
+            @concurrent @Sendable (StreamingServerRequest<Input>, ServerContext) async throws -> StreamingServerResponse<Output>
     ) async throws -> StreamingServerResponse<Output> {
         let method = context.descriptor.fullyQualifiedMethod
         guard AuthorizationTable.allows(context.caller, method: method) else {

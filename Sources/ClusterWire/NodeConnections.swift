@@ -1,7 +1,7 @@
 public import ClusterIdentity
 public import GRPCCore
 public import GRPCNIOTransportHTTP2Posix
-public import Primitives
+import Primitives
 internal import Synchronization
 
 /// Clients to other nodes, one an address, shared by all who call it and kept until ``close()``.

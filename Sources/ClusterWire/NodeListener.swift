@@ -1,7 +1,7 @@
-public import ClusterIdentity
+import ClusterIdentity
 public import GRPCCore
 public import GRPCNIOTransportHTTP2Posix
-internal import Primitives
+public import Primitives
 internal import X509
 
 /// The gRPC listener of a node: TLS 1.3 with certificates on both sides, and an authorization table before every call.

@@ -59,7 +59,7 @@ struct LabControl {
             let (status, output, _) = try? Tool.capture(inLab(["cat", "/proc/\(pid)/stat"])), status == 0
         else { return "down" }
         // The state follows the name, which is in parentheses and may hold anything (proc(5)).
-        let state = output.split(separator: ")").last?.trimmed.first
+        let state = output.split(separator: ")").last.map(String.init)?.trimmed.first
         return state == "T" ? "stopped" : state == "Z" ? "down" : "up"
     }
 

@@ -119,7 +119,8 @@ struct LabUp {
     private func keepLogs(_ error: any Error) {
         for log in [folder.supervisorLog] + settings.nodes.map(folder.log) {
             guard let text = LabFolder.read(log), !text.isEmpty else { continue }
-            fputs("--- \(log)\n\(text.split(separator: "\n").suffix(15).joined(separator: "\n"))\n", stderr)
+            let lines = text.split(separator: "\n").suffix(15).joined(separator: "\n")
+            Tool.complain("--- \(log)\n\(lines)\n")
         }
     }
 

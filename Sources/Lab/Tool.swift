@@ -94,6 +94,12 @@ enum Tool {
         return String(decoding: bytes, as: UTF8.self)
     }
 
+    /// Writes to stderr.
+    static func complain(_ text: String) {
+        var text = text
+        text.withUTF8 { _ = write(2, $0.baseAddress, $0.count) }
+    }
+
     static func errorText(_ code: Int32 = errno) -> String { String(cString: strerror(code)) }
 }
 

@@ -92,21 +92,12 @@ public nonisolated struct WireAgentMessage: Sendable {
     set {message = .statuses(newValue)}
   }
 
-  public var departure: WireDeparture {
-    get {
-      if case .departure(let v)? = message {return v}
-      return WireDeparture()
-    }
-    set {message = .departure(newValue)}
-  }
-
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public nonisolated enum OneOf_Message: Equatable, Sendable {
     case registration(WireRegistration)
     case heartbeat(WireAgentHeartbeat)
     case statuses(WireTaskStatusBatch)
-    case departure(WireDeparture)
 
   }
 
@@ -139,8 +130,6 @@ public nonisolated struct WireAgentHeartbeat: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
-
-  public var sequence: UInt64 = 0
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -183,18 +172,6 @@ public nonisolated struct WireTaskStatusBatch: Sendable {
 }
 
 /// The node leaves on purpose: it is down at once, not after missed heartbeats.
-public nonisolated struct WireDeparture: Sendable {
-  // SwiftProtobuf.Message conformance is added in an extension below. See the
-  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
-  // methods supported on all messages.
-
-  public var reason: String = String()
-
-  public var unknownFields = SwiftProtobuf.UnknownStorage()
-
-  public init() {}
-}
-
 public nonisolated struct WireManagerMessage: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -210,22 +187,6 @@ public nonisolated struct WireManagerMessage: Sendable {
     set {message = .assignments(newValue)}
   }
 
-  public var heartbeat: WireHeartbeatAnswer {
-    get {
-      if case .heartbeat(let v)? = message {return v}
-      return WireHeartbeatAnswer()
-    }
-    set {message = .heartbeat(newValue)}
-  }
-
-  public var orders: WireNodeOrders {
-    get {
-      if case .orders(let v)? = message {return v}
-      return WireNodeOrders()
-    }
-    set {message = .orders(newValue)}
-  }
-
   public var end: WireSessionEnd {
     get {
       if case .end(let v)? = message {return v}
@@ -238,8 +199,6 @@ public nonisolated struct WireManagerMessage: Sendable {
 
   public nonisolated enum OneOf_Message: Equatable, Sendable {
     case assignments(WireAssignments)
-    case heartbeat(WireHeartbeatAnswer)
-    case orders(WireNodeOrders)
     case end(WireSessionEnd)
 
   }
@@ -248,45 +207,11 @@ public nonisolated struct WireManagerMessage: Sendable {
 }
 
 /// Tells an agent that its manager lives and leads.
-public nonisolated struct WireHeartbeatAnswer: Sendable {
-  // SwiftProtobuf.Message conformance is added in an extension below. See the
-  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
-  // methods supported on all messages.
-
-  public var sequence: UInt64 = 0
-
-  public var unknownFields = SwiftProtobuf.UnknownStorage()
-
-  public init() {}
-}
-
 /// What the managers want of the node itself.
-public nonisolated struct WireNodeOrders: Sendable {
-  // SwiftProtobuf.Message conformance is added in an extension below. See the
-  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
-  // methods supported on all messages.
-
-  public var role: WireNodeRole = .worker
-
-  public var availability: WireNodeAvailability = .active
-
-  /// PEM.
-  public var rootCertificates: [String] = []
-
-  /// The roots or the role changed: fetch a new certificate now.
-  public var renewCertificate: Bool = false
-
-  public var unknownFields = SwiftProtobuf.UnknownStorage()
-
-  public init() {}
-}
-
 public nonisolated struct WireSessionEnd: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
-
-  public var reason: WireSessionEnd.Reason = .unspecified
 
   /// Where to go instead, HOST:PORT; empty if not known.
   public var leaderAddress: String = String()
@@ -295,52 +220,6 @@ public nonisolated struct WireSessionEnd: Sendable {
   public var message: String = String()
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
-
-  public nonisolated enum Reason: SwiftProtobuf.Enum, Swift.CaseIterable {
-    public typealias RawValue = Int
-    case unspecified // = 0
-    case notLeader // = 1
-    case replaced // = 2
-    case nodeRemoved // = 3
-    case shutdown // = 4
-    case UNRECOGNIZED(Int)
-
-    public init() {
-      self = .unspecified
-    }
-
-    public init?(rawValue: Int) {
-      switch rawValue {
-      case 0: self = .unspecified
-      case 1: self = .notLeader
-      case 2: self = .replaced
-      case 3: self = .nodeRemoved
-      case 4: self = .shutdown
-      default: self = .UNRECOGNIZED(rawValue)
-      }
-    }
-
-    public var rawValue: Int {
-      switch self {
-      case .unspecified: return 0
-      case .notLeader: return 1
-      case .replaced: return 2
-      case .nodeRemoved: return 3
-      case .shutdown: return 4
-      case .UNRECOGNIZED(let i): return i
-      }
-    }
-
-    // The compiler won't synthesize support with the UNRECOGNIZED case.
-    public static let allCases: [WireSessionEnd.Reason] = [
-      .unspecified,
-      .notLeader,
-      .replaced,
-      .nodeRemoved,
-      .shutdown,
-    ]
-
-  }
 
   public init() {}
 }
@@ -584,7 +463,7 @@ nonisolated extension WireAssignmentsKind: SwiftProtobuf._ProtoNameProviding {
 
 nonisolated extension WireAgentMessage: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".AgentMessage"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}registration\0\u{1}heartbeat\0\u{1}statuses\0\u{1}departure\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}registration\0\u{1}heartbeat\0\u{1}statuses\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -631,19 +510,6 @@ nonisolated extension WireAgentMessage: SwiftProtobuf.Message, SwiftProtobuf._Me
           self.message = .statuses(v)
         }
       }()
-      case 4: try {
-        var v: WireDeparture?
-        var hadOneofValue = false
-        if let current = self.message {
-          hadOneofValue = true
-          if case .departure(let m) = current {v = m}
-        }
-        try decoder.decodeSingularMessageField(value: &v)
-        if let v = v {
-          if hadOneofValue {try decoder.handleConflictingOneOf()}
-          self.message = .departure(v)
-        }
-      }()
       default: break
       }
     }
@@ -666,10 +532,6 @@ nonisolated extension WireAgentMessage: SwiftProtobuf.Message, SwiftProtobuf._Me
     case .statuses?: try {
       guard case .statuses(let v)? = self.message else { preconditionFailure() }
       try visitor.visitSingularMessageField(value: v, fieldNumber: 3)
-    }()
-    case .departure?: try {
-      guard case .departure(let v)? = self.message else { preconditionFailure() }
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 4)
     }()
     case nil: break
     }
@@ -719,29 +581,18 @@ nonisolated extension WireRegistration: SwiftProtobuf.Message, SwiftProtobuf._Me
 
 nonisolated extension WireAgentHeartbeat: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".AgentHeartbeat"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}sequence\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap()
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
-    while let fieldNumber = try decoder.nextFieldNumber() {
-      // The use of inline closures is to circumvent an issue where the compiler
-      // allocates stack space for every case branch when no optimizations are
-      // enabled. https://github.com/apple/swift-protobuf/issues/1034
-      switch fieldNumber {
-      case 1: try { try decoder.decodeSingularUInt64Field(value: &self.sequence) }()
-      default: break
-      }
-    }
+    // Load everything into unknown fields
+    while try decoder.nextFieldNumber() != nil {}
   }
 
   public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    if self.sequence != 0 {
-      try visitor.visitSingularUInt64Field(value: self.sequence, fieldNumber: 1)
-    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
   public static func ==(lhs: WireAgentHeartbeat, rhs: WireAgentHeartbeat) -> Bool {
-    if lhs.sequence != rhs.sequence {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -816,39 +667,9 @@ nonisolated extension WireTaskStatusBatch: SwiftProtobuf.Message, SwiftProtobuf.
   }
 }
 
-nonisolated extension WireDeparture: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
-  public static let protoMessageName: String = _protobuf_package + ".Departure"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}reason\0")
-
-  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
-    while let fieldNumber = try decoder.nextFieldNumber() {
-      // The use of inline closures is to circumvent an issue where the compiler
-      // allocates stack space for every case branch when no optimizations are
-      // enabled. https://github.com/apple/swift-protobuf/issues/1034
-      switch fieldNumber {
-      case 1: try { try decoder.decodeSingularStringField(value: &self.reason) }()
-      default: break
-      }
-    }
-  }
-
-  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    if !self.reason.isEmpty {
-      try visitor.visitSingularStringField(value: self.reason, fieldNumber: 1)
-    }
-    try unknownFields.traverse(visitor: &visitor)
-  }
-
-  public static func ==(lhs: WireDeparture, rhs: WireDeparture) -> Bool {
-    if lhs.reason != rhs.reason {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
-}
-
 nonisolated extension WireManagerMessage: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".ManagerMessage"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}assignments\0\u{1}heartbeat\0\u{1}orders\0\u{1}end\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}assignments\0\u{1}end\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -870,32 +691,6 @@ nonisolated extension WireManagerMessage: SwiftProtobuf.Message, SwiftProtobuf._
         }
       }()
       case 2: try {
-        var v: WireHeartbeatAnswer?
-        var hadOneofValue = false
-        if let current = self.message {
-          hadOneofValue = true
-          if case .heartbeat(let m) = current {v = m}
-        }
-        try decoder.decodeSingularMessageField(value: &v)
-        if let v = v {
-          if hadOneofValue {try decoder.handleConflictingOneOf()}
-          self.message = .heartbeat(v)
-        }
-      }()
-      case 3: try {
-        var v: WireNodeOrders?
-        var hadOneofValue = false
-        if let current = self.message {
-          hadOneofValue = true
-          if case .orders(let m) = current {v = m}
-        }
-        try decoder.decodeSingularMessageField(value: &v)
-        if let v = v {
-          if hadOneofValue {try decoder.handleConflictingOneOf()}
-          self.message = .orders(v)
-        }
-      }()
-      case 4: try {
         var v: WireSessionEnd?
         var hadOneofValue = false
         if let current = self.message {
@@ -923,17 +718,9 @@ nonisolated extension WireManagerMessage: SwiftProtobuf.Message, SwiftProtobuf._
       guard case .assignments(let v)? = self.message else { preconditionFailure() }
       try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
     }()
-    case .heartbeat?: try {
-      guard case .heartbeat(let v)? = self.message else { preconditionFailure() }
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
-    }()
-    case .orders?: try {
-      guard case .orders(let v)? = self.message else { preconditionFailure() }
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 3)
-    }()
     case .end?: try {
       guard case .end(let v)? = self.message else { preconditionFailure() }
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 4)
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
     }()
     case nil: break
     }
@@ -947,84 +734,9 @@ nonisolated extension WireManagerMessage: SwiftProtobuf.Message, SwiftProtobuf._
   }
 }
 
-nonisolated extension WireHeartbeatAnswer: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
-  public static let protoMessageName: String = _protobuf_package + ".HeartbeatAnswer"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}sequence\0")
-
-  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
-    while let fieldNumber = try decoder.nextFieldNumber() {
-      // The use of inline closures is to circumvent an issue where the compiler
-      // allocates stack space for every case branch when no optimizations are
-      // enabled. https://github.com/apple/swift-protobuf/issues/1034
-      switch fieldNumber {
-      case 1: try { try decoder.decodeSingularUInt64Field(value: &self.sequence) }()
-      default: break
-      }
-    }
-  }
-
-  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    if self.sequence != 0 {
-      try visitor.visitSingularUInt64Field(value: self.sequence, fieldNumber: 1)
-    }
-    try unknownFields.traverse(visitor: &visitor)
-  }
-
-  public static func ==(lhs: WireHeartbeatAnswer, rhs: WireHeartbeatAnswer) -> Bool {
-    if lhs.sequence != rhs.sequence {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
-}
-
-nonisolated extension WireNodeOrders: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
-  public static let protoMessageName: String = _protobuf_package + ".NodeOrders"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}role\0\u{1}availability\0\u{3}root_certificates\0\u{3}renew_certificate\0")
-
-  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
-    while let fieldNumber = try decoder.nextFieldNumber() {
-      // The use of inline closures is to circumvent an issue where the compiler
-      // allocates stack space for every case branch when no optimizations are
-      // enabled. https://github.com/apple/swift-protobuf/issues/1034
-      switch fieldNumber {
-      case 1: try { try decoder.decodeSingularEnumField(value: &self.role) }()
-      case 2: try { try decoder.decodeSingularEnumField(value: &self.availability) }()
-      case 3: try { try decoder.decodeRepeatedStringField(value: &self.rootCertificates) }()
-      case 4: try { try decoder.decodeSingularBoolField(value: &self.renewCertificate) }()
-      default: break
-      }
-    }
-  }
-
-  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    if self.role != .worker {
-      try visitor.visitSingularEnumField(value: self.role, fieldNumber: 1)
-    }
-    if self.availability != .active {
-      try visitor.visitSingularEnumField(value: self.availability, fieldNumber: 2)
-    }
-    if !self.rootCertificates.isEmpty {
-      try visitor.visitRepeatedStringField(value: self.rootCertificates, fieldNumber: 3)
-    }
-    if self.renewCertificate != false {
-      try visitor.visitSingularBoolField(value: self.renewCertificate, fieldNumber: 4)
-    }
-    try unknownFields.traverse(visitor: &visitor)
-  }
-
-  public static func ==(lhs: WireNodeOrders, rhs: WireNodeOrders) -> Bool {
-    if lhs.role != rhs.role {return false}
-    if lhs.availability != rhs.availability {return false}
-    if lhs.rootCertificates != rhs.rootCertificates {return false}
-    if lhs.renewCertificate != rhs.renewCertificate {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
-}
-
 nonisolated extension WireSessionEnd: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".SessionEnd"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}reason\0\u{3}leader_address\0\u{1}message\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}leader_address\0\u{1}message\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1032,38 +744,29 @@ nonisolated extension WireSessionEnd: SwiftProtobuf.Message, SwiftProtobuf._Mess
       // allocates stack space for every case branch when no optimizations are
       // enabled. https://github.com/apple/swift-protobuf/issues/1034
       switch fieldNumber {
-      case 1: try { try decoder.decodeSingularEnumField(value: &self.reason) }()
-      case 2: try { try decoder.decodeSingularStringField(value: &self.leaderAddress) }()
-      case 3: try { try decoder.decodeSingularStringField(value: &self.message) }()
+      case 1: try { try decoder.decodeSingularStringField(value: &self.leaderAddress) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.message) }()
       default: break
       }
     }
   }
 
   public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    if self.reason != .unspecified {
-      try visitor.visitSingularEnumField(value: self.reason, fieldNumber: 1)
-    }
     if !self.leaderAddress.isEmpty {
-      try visitor.visitSingularStringField(value: self.leaderAddress, fieldNumber: 2)
+      try visitor.visitSingularStringField(value: self.leaderAddress, fieldNumber: 1)
     }
     if !self.message.isEmpty {
-      try visitor.visitSingularStringField(value: self.message, fieldNumber: 3)
+      try visitor.visitSingularStringField(value: self.message, fieldNumber: 2)
     }
     try unknownFields.traverse(visitor: &visitor)
   }
 
   public static func ==(lhs: WireSessionEnd, rhs: WireSessionEnd) -> Bool {
-    if lhs.reason != rhs.reason {return false}
     if lhs.leaderAddress != rhs.leaderAddress {return false}
     if lhs.message != rhs.message {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
-}
-
-nonisolated extension WireSessionEnd.Reason: SwiftProtobuf._ProtoNameProviding {
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0REASON_UNSPECIFIED\0\u{1}REASON_NOT_LEADER\0\u{1}REASON_REPLACED\0\u{1}REASON_NODE_REMOVED\0\u{1}REASON_SHUTDOWN\0")
 }
 
 nonisolated extension WireAssignments: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {

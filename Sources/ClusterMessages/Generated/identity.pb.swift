@@ -10,11 +10,6 @@
 
 /// How a machine gets and renews its certificate.
 
-#if canImport(FoundationEssentials)
-public import FoundationEssentials
-#else
-public import Foundation
-#endif
 public import SwiftProtobuf
 
 // If the compiler emits an error on this type, it is because this file
@@ -27,6 +22,8 @@ fileprivate nonisolated struct _GeneratedWithProtocGenSwiftVersion: SwiftProtobu
   typealias Version = _2
 }
 
+/// The connection's own certificate, signed by itself, carries the key that the new certificate is for: the handshake
+/// has proven that the joiner holds it.
 public nonisolated struct WireJoinRequest: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -34,9 +31,6 @@ public nonisolated struct WireJoinRequest: Sendable {
 
   /// Of the join token; decides the role.
   public var tokenSecret: String = String()
-
-  /// PKCS #10, DER. Its subject is ignored: the managers choose the names.
-  public var signingRequest: Data = Data()
 
   public var machine: WireNodeDescription {
     get {_machine ?? WireNodeDescription()}
@@ -47,7 +41,7 @@ public nonisolated struct WireJoinRequest: Sendable {
   /// Clears the value of `machine`. Subsequent reads from it will return its default value.
   public mutating func clearMachine() {self._machine = nil}
 
-  /// HOST:PORT of the joiner's own listener; a host of 0.0.0.0 or none means the address that the managers see.
+  /// HOST:PORT of the joiner's own listener.
   public var advertisedAddress: String = String()
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
@@ -62,66 +56,53 @@ public nonisolated struct WireJoinAnswer: Sendable {
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  /// PEM, the node's own first.
-  public var certificateChain: [String] = []
+  public var answer: WireJoinAnswer.OneOf_Answer? = nil
+
+  public var admission: WireAdmission {
+    get {
+      if case .admission(let v)? = answer {return v}
+      return WireAdmission()
+    }
+    set {answer = .admission(newValue)}
+  }
+
+  public var notLeader: WireNotLeader {
+    get {
+      if case .notLeader(let v)? = answer {return v}
+      return WireNotLeader()
+    }
+    set {answer = .notLeader(newValue)}
+  }
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public nonisolated enum OneOf_Answer: Equatable, Sendable {
+    case admission(WireAdmission)
+    case notLeader(WireNotLeader)
+
+  }
+
+  public init() {}
+}
+
+public nonisolated struct WireAdmission: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// PEM.
+  public var certificate: String = String()
 
   /// PEM.
   public var rootCertificates: [String] = []
 
-  public var nodeID: Data = Data()
-
-  public var role: WireNodeRole = .worker
-
-  public var clusterID: Data = Data()
-
   /// HOST:PORT.
   public var managerAddresses: [String] = []
 
-  /// For a manager, else 0 and empty: its own number and the members that it starts with.
+  /// For a manager, else 0.
   public var raftID: UInt64 = 0
 
-  public var raftMembership: WireRaftMembership {
-    get {_raftMembership ?? WireRaftMembership()}
-    set {_raftMembership = newValue}
-  }
-  /// Returns true if `raftMembership` has been explicitly set.
-  public var hasRaftMembership: Bool {self._raftMembership != nil}
-  /// Clears the value of `raftMembership`. Subsequent reads from it will return its default value.
-  public mutating func clearRaftMembership() {self._raftMembership = nil}
-
-  public var raftMembers: [WireRaftMember] = []
-
   public var dataPathPort: UInt32 = 0
-
-  public var unknownFields = SwiftProtobuf.UnknownStorage()
-
-  public init() {}
-
-  fileprivate var _raftMembership: WireRaftMembership? = nil
-}
-
-public nonisolated struct WireRenewRequest: Sendable {
-  // SwiftProtobuf.Message conformance is added in an extension below. See the
-  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
-  // methods supported on all messages.
-
-  public var signingRequest: Data = Data()
-
-  public var unknownFields = SwiftProtobuf.UnknownStorage()
-
-  public init() {}
-}
-
-public nonisolated struct WireRenewAnswer: Sendable {
-  // SwiftProtobuf.Message conformance is added in an extension below. See the
-  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
-  // methods supported on all messages.
-
-  public var certificateChain: [String] = []
-
-  public var rootCertificates: [String] = []
-
-  public var role: WireNodeRole = .worker
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -134,7 +115,7 @@ fileprivate nonisolated let _protobuf_package = "swarm.v1"
 
 nonisolated extension WireJoinRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".JoinRequest"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}token_secret\0\u{3}signing_request\0\u{1}machine\0\u{3}advertised_address\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}token_secret\0\u{1}machine\0\u{3}advertised_address\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -143,9 +124,8 @@ nonisolated extension WireJoinRequest: SwiftProtobuf.Message, SwiftProtobuf._Mes
       // enabled. https://github.com/apple/swift-protobuf/issues/1034
       switch fieldNumber {
       case 1: try { try decoder.decodeSingularStringField(value: &self.tokenSecret) }()
-      case 2: try { try decoder.decodeSingularBytesField(value: &self.signingRequest) }()
-      case 3: try { try decoder.decodeSingularMessageField(value: &self._machine) }()
-      case 4: try { try decoder.decodeSingularStringField(value: &self.advertisedAddress) }()
+      case 2: try { try decoder.decodeSingularMessageField(value: &self._machine) }()
+      case 3: try { try decoder.decodeSingularStringField(value: &self.advertisedAddress) }()
       default: break
       }
     }
@@ -159,21 +139,17 @@ nonisolated extension WireJoinRequest: SwiftProtobuf.Message, SwiftProtobuf._Mes
     if !self.tokenSecret.isEmpty {
       try visitor.visitSingularStringField(value: self.tokenSecret, fieldNumber: 1)
     }
-    if !self.signingRequest.isEmpty {
-      try visitor.visitSingularBytesField(value: self.signingRequest, fieldNumber: 2)
-    }
     try { if let v = self._machine {
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 3)
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
     } }()
     if !self.advertisedAddress.isEmpty {
-      try visitor.visitSingularStringField(value: self.advertisedAddress, fieldNumber: 4)
+      try visitor.visitSingularStringField(value: self.advertisedAddress, fieldNumber: 3)
     }
     try unknownFields.traverse(visitor: &visitor)
   }
 
   public static func ==(lhs: WireJoinRequest, rhs: WireJoinRequest) -> Bool {
     if lhs.tokenSecret != rhs.tokenSecret {return false}
-    if lhs.signingRequest != rhs.signingRequest {return false}
     if lhs._machine != rhs._machine {return false}
     if lhs.advertisedAddress != rhs.advertisedAddress {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
@@ -183,7 +159,7 @@ nonisolated extension WireJoinRequest: SwiftProtobuf.Message, SwiftProtobuf._Mes
 
 nonisolated extension WireJoinAnswer: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".JoinAnswer"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}certificate_chain\0\u{3}root_certificates\0\u{3}node_id\0\u{1}role\0\u{3}cluster_id\0\u{3}manager_addresses\0\u{3}raft_id\0\u{3}raft_membership\0\u{3}raft_members\0\u{3}data_path_port\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}admission\0\u{3}not_leader\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -191,16 +167,32 @@ nonisolated extension WireJoinAnswer: SwiftProtobuf.Message, SwiftProtobuf._Mess
       // allocates stack space for every case branch when no optimizations are
       // enabled. https://github.com/apple/swift-protobuf/issues/1034
       switch fieldNumber {
-      case 1: try { try decoder.decodeRepeatedStringField(value: &self.certificateChain) }()
-      case 2: try { try decoder.decodeRepeatedStringField(value: &self.rootCertificates) }()
-      case 3: try { try decoder.decodeSingularBytesField(value: &self.nodeID) }()
-      case 4: try { try decoder.decodeSingularEnumField(value: &self.role) }()
-      case 5: try { try decoder.decodeSingularBytesField(value: &self.clusterID) }()
-      case 6: try { try decoder.decodeRepeatedStringField(value: &self.managerAddresses) }()
-      case 7: try { try decoder.decodeSingularUInt64Field(value: &self.raftID) }()
-      case 8: try { try decoder.decodeSingularMessageField(value: &self._raftMembership) }()
-      case 9: try { try decoder.decodeRepeatedMessageField(value: &self.raftMembers) }()
-      case 10: try { try decoder.decodeSingularUInt32Field(value: &self.dataPathPort) }()
+      case 1: try {
+        var v: WireAdmission?
+        var hadOneofValue = false
+        if let current = self.answer {
+          hadOneofValue = true
+          if case .admission(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.answer = .admission(v)
+        }
+      }()
+      case 2: try {
+        var v: WireNotLeader?
+        var hadOneofValue = false
+        if let current = self.answer {
+          hadOneofValue = true
+          if case .notLeader(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.answer = .notLeader(v)
+        }
+      }()
       default: break
       }
     }
@@ -211,58 +203,30 @@ nonisolated extension WireJoinAnswer: SwiftProtobuf.Message, SwiftProtobuf._Mess
     // allocates stack space for every if/case branch local when no optimizations
     // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
     // https://github.com/apple/swift-protobuf/issues/1182
-    if !self.certificateChain.isEmpty {
-      try visitor.visitRepeatedStringField(value: self.certificateChain, fieldNumber: 1)
-    }
-    if !self.rootCertificates.isEmpty {
-      try visitor.visitRepeatedStringField(value: self.rootCertificates, fieldNumber: 2)
-    }
-    if !self.nodeID.isEmpty {
-      try visitor.visitSingularBytesField(value: self.nodeID, fieldNumber: 3)
-    }
-    if self.role != .worker {
-      try visitor.visitSingularEnumField(value: self.role, fieldNumber: 4)
-    }
-    if !self.clusterID.isEmpty {
-      try visitor.visitSingularBytesField(value: self.clusterID, fieldNumber: 5)
-    }
-    if !self.managerAddresses.isEmpty {
-      try visitor.visitRepeatedStringField(value: self.managerAddresses, fieldNumber: 6)
-    }
-    if self.raftID != 0 {
-      try visitor.visitSingularUInt64Field(value: self.raftID, fieldNumber: 7)
-    }
-    try { if let v = self._raftMembership {
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 8)
-    } }()
-    if !self.raftMembers.isEmpty {
-      try visitor.visitRepeatedMessageField(value: self.raftMembers, fieldNumber: 9)
-    }
-    if self.dataPathPort != 0 {
-      try visitor.visitSingularUInt32Field(value: self.dataPathPort, fieldNumber: 10)
+    switch self.answer {
+    case .admission?: try {
+      guard case .admission(let v)? = self.answer else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
+    }()
+    case .notLeader?: try {
+      guard case .notLeader(let v)? = self.answer else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
+    }()
+    case nil: break
     }
     try unknownFields.traverse(visitor: &visitor)
   }
 
   public static func ==(lhs: WireJoinAnswer, rhs: WireJoinAnswer) -> Bool {
-    if lhs.certificateChain != rhs.certificateChain {return false}
-    if lhs.rootCertificates != rhs.rootCertificates {return false}
-    if lhs.nodeID != rhs.nodeID {return false}
-    if lhs.role != rhs.role {return false}
-    if lhs.clusterID != rhs.clusterID {return false}
-    if lhs.managerAddresses != rhs.managerAddresses {return false}
-    if lhs.raftID != rhs.raftID {return false}
-    if lhs._raftMembership != rhs._raftMembership {return false}
-    if lhs.raftMembers != rhs.raftMembers {return false}
-    if lhs.dataPathPort != rhs.dataPathPort {return false}
+    if lhs.answer != rhs.answer {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
 }
 
-nonisolated extension WireRenewRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
-  public static let protoMessageName: String = _protobuf_package + ".RenewRequest"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}signing_request\0")
+nonisolated extension WireAdmission: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".Admission"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}certificate\0\u{3}root_certificates\0\u{3}manager_addresses\0\u{3}raft_id\0\u{3}data_path_port\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -270,61 +234,41 @@ nonisolated extension WireRenewRequest: SwiftProtobuf.Message, SwiftProtobuf._Me
       // allocates stack space for every case branch when no optimizations are
       // enabled. https://github.com/apple/swift-protobuf/issues/1034
       switch fieldNumber {
-      case 1: try { try decoder.decodeSingularBytesField(value: &self.signingRequest) }()
-      default: break
-      }
-    }
-  }
-
-  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    if !self.signingRequest.isEmpty {
-      try visitor.visitSingularBytesField(value: self.signingRequest, fieldNumber: 1)
-    }
-    try unknownFields.traverse(visitor: &visitor)
-  }
-
-  public static func ==(lhs: WireRenewRequest, rhs: WireRenewRequest) -> Bool {
-    if lhs.signingRequest != rhs.signingRequest {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
-}
-
-nonisolated extension WireRenewAnswer: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
-  public static let protoMessageName: String = _protobuf_package + ".RenewAnswer"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}certificate_chain\0\u{3}root_certificates\0\u{1}role\0")
-
-  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
-    while let fieldNumber = try decoder.nextFieldNumber() {
-      // The use of inline closures is to circumvent an issue where the compiler
-      // allocates stack space for every case branch when no optimizations are
-      // enabled. https://github.com/apple/swift-protobuf/issues/1034
-      switch fieldNumber {
-      case 1: try { try decoder.decodeRepeatedStringField(value: &self.certificateChain) }()
+      case 1: try { try decoder.decodeSingularStringField(value: &self.certificate) }()
       case 2: try { try decoder.decodeRepeatedStringField(value: &self.rootCertificates) }()
-      case 3: try { try decoder.decodeSingularEnumField(value: &self.role) }()
+      case 3: try { try decoder.decodeRepeatedStringField(value: &self.managerAddresses) }()
+      case 4: try { try decoder.decodeSingularUInt64Field(value: &self.raftID) }()
+      case 5: try { try decoder.decodeSingularUInt32Field(value: &self.dataPathPort) }()
       default: break
       }
     }
   }
 
   public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    if !self.certificateChain.isEmpty {
-      try visitor.visitRepeatedStringField(value: self.certificateChain, fieldNumber: 1)
+    if !self.certificate.isEmpty {
+      try visitor.visitSingularStringField(value: self.certificate, fieldNumber: 1)
     }
     if !self.rootCertificates.isEmpty {
       try visitor.visitRepeatedStringField(value: self.rootCertificates, fieldNumber: 2)
     }
-    if self.role != .worker {
-      try visitor.visitSingularEnumField(value: self.role, fieldNumber: 3)
+    if !self.managerAddresses.isEmpty {
+      try visitor.visitRepeatedStringField(value: self.managerAddresses, fieldNumber: 3)
+    }
+    if self.raftID != 0 {
+      try visitor.visitSingularUInt64Field(value: self.raftID, fieldNumber: 4)
+    }
+    if self.dataPathPort != 0 {
+      try visitor.visitSingularUInt32Field(value: self.dataPathPort, fieldNumber: 5)
     }
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: WireRenewAnswer, rhs: WireRenewAnswer) -> Bool {
-    if lhs.certificateChain != rhs.certificateChain {return false}
+  public static func ==(lhs: WireAdmission, rhs: WireAdmission) -> Bool {
+    if lhs.certificate != rhs.certificate {return false}
     if lhs.rootCertificates != rhs.rootCertificates {return false}
-    if lhs.role != rhs.role {return false}
+    if lhs.managerAddresses != rhs.managerAddresses {return false}
+    if lhs.raftID != rhs.raftID {return false}
+    if lhs.dataPathPort != rhs.dataPathPort {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

@@ -194,24 +194,6 @@ public nonisolated struct WireRaftMembership: Sendable {
   public init() {}
 }
 
-/// Where a member is found.
-public nonisolated struct WireRaftMember: Sendable {
-  // SwiftProtobuf.Message conformance is added in an extension below. See the
-  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
-  // methods supported on all messages.
-
-  public var raftID: UInt64 = 0
-
-  public var nodeID: Data = Data()
-
-  /// HOST:PORT.
-  public var address: String = String()
-
-  public var unknownFields = SwiftProtobuf.UnknownStorage()
-
-  public init() {}
-}
-
 public nonisolated struct WireRaftSnapshotMetadata: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -338,7 +320,8 @@ public nonisolated struct WireRaftStreamEnd: Sendable {
   public init() {}
 }
 
-/// A snapshot on its way to a follower: the message that announces it, its bytes in order, its end.
+/// A snapshot on its way to a follower: its bytes in order, then the message that hands it to Raft. The stream is
+/// authenticated and encrypted; the snapshot's own end tells whether it is whole.
 public nonisolated struct WireRaftSnapshotPiece: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -346,81 +329,29 @@ public nonisolated struct WireRaftSnapshotPiece: Sendable {
 
   public var piece: WireRaftSnapshotPiece.OneOf_Piece? = nil
 
-  public var announcement: WireRaftMessage {
-    get {
-      if case .announcement(let v)? = piece {return v}
-      return WireRaftMessage()
-    }
-    set {piece = .announcement(newValue)}
-  }
-
-  public var data: WireRaftSnapshotPiece.DataMessage {
+  public var data: Data {
     get {
       if case .data(let v)? = piece {return v}
-      return WireRaftSnapshotPiece.DataMessage()
+      return Data()
     }
     set {piece = .data(newValue)}
   }
 
-  public var end: WireRaftSnapshotPiece.End {
+  public var message: WireRaftMessage {
     get {
-      if case .end(let v)? = piece {return v}
-      return WireRaftSnapshotPiece.End()
+      if case .message(let v)? = piece {return v}
+      return WireRaftMessage()
     }
-    set {piece = .end(newValue)}
+    set {piece = .message(newValue)}
   }
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public nonisolated enum OneOf_Piece: Equatable, Sendable {
-    case announcement(WireRaftMessage)
-    case data(WireRaftSnapshotPiece.DataMessage)
-    case end(WireRaftSnapshotPiece.End)
+    case data(Data)
+    case message(WireRaftMessage)
 
   }
-
-  public nonisolated struct DataMessage: Sendable {
-    // SwiftProtobuf.Message conformance is added in an extension below. See the
-    // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
-    // methods supported on all messages.
-
-    public var offset: UInt64 = 0
-
-    public var bytes: Data = Data()
-
-    public var unknownFields = SwiftProtobuf.UnknownStorage()
-
-    public init() {}
-  }
-
-  public nonisolated struct End: Sendable {
-    // SwiftProtobuf.Message conformance is added in an extension below. See the
-    // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
-    // methods supported on all messages.
-
-    public var sizeBytes: UInt64 = 0
-
-    /// SHA-256 of all bytes.
-    public var digest: Data = Data()
-
-    public var unknownFields = SwiftProtobuf.UnknownStorage()
-
-    public init() {}
-  }
-
-  public init() {}
-}
-
-public nonisolated struct WireRaftSnapshotInstalled: Sendable {
-  // SwiftProtobuf.Message conformance is added in an extension below. See the
-  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
-  // methods supported on all messages.
-
-  public var index: UInt64 = 0
-
-  public var term: UInt64 = 0
-
-  public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
 }
@@ -526,46 +457,6 @@ nonisolated extension WireRaftMembership: SwiftProtobuf.Message, SwiftProtobuf._
     if lhs.voters != rhs.voters {return false}
     if lhs.outgoingVoters != rhs.outgoingVoters {return false}
     if lhs.learners != rhs.learners {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
-}
-
-nonisolated extension WireRaftMember: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
-  public static let protoMessageName: String = _protobuf_package + ".RaftMember"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}raft_id\0\u{3}node_id\0\u{1}address\0")
-
-  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
-    while let fieldNumber = try decoder.nextFieldNumber() {
-      // The use of inline closures is to circumvent an issue where the compiler
-      // allocates stack space for every case branch when no optimizations are
-      // enabled. https://github.com/apple/swift-protobuf/issues/1034
-      switch fieldNumber {
-      case 1: try { try decoder.decodeSingularUInt64Field(value: &self.raftID) }()
-      case 2: try { try decoder.decodeSingularBytesField(value: &self.nodeID) }()
-      case 3: try { try decoder.decodeSingularStringField(value: &self.address) }()
-      default: break
-      }
-    }
-  }
-
-  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    if self.raftID != 0 {
-      try visitor.visitSingularUInt64Field(value: self.raftID, fieldNumber: 1)
-    }
-    if !self.nodeID.isEmpty {
-      try visitor.visitSingularBytesField(value: self.nodeID, fieldNumber: 2)
-    }
-    if !self.address.isEmpty {
-      try visitor.visitSingularStringField(value: self.address, fieldNumber: 3)
-    }
-    try unknownFields.traverse(visitor: &visitor)
-  }
-
-  public static func ==(lhs: WireRaftMember, rhs: WireRaftMember) -> Bool {
-    if lhs.raftID != rhs.raftID {return false}
-    if lhs.nodeID != rhs.nodeID {return false}
-    if lhs.address != rhs.address {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -797,7 +688,7 @@ nonisolated extension WireRaftStreamEnd: SwiftProtobuf.Message, SwiftProtobuf._M
 
 nonisolated extension WireRaftSnapshotPiece: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".RaftSnapshotPiece"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}announcement\0\u{1}data\0\u{1}end\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}data\0\u{1}message\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -806,42 +697,24 @@ nonisolated extension WireRaftSnapshotPiece: SwiftProtobuf.Message, SwiftProtobu
       // enabled. https://github.com/apple/swift-protobuf/issues/1034
       switch fieldNumber {
       case 1: try {
+        var v: Data?
+        try decoder.decodeSingularBytesField(value: &v)
+        if let v = v {
+          if self.piece != nil {try decoder.handleConflictingOneOf()}
+          self.piece = .data(v)
+        }
+      }()
+      case 2: try {
         var v: WireRaftMessage?
         var hadOneofValue = false
         if let current = self.piece {
           hadOneofValue = true
-          if case .announcement(let m) = current {v = m}
+          if case .message(let m) = current {v = m}
         }
         try decoder.decodeSingularMessageField(value: &v)
         if let v = v {
           if hadOneofValue {try decoder.handleConflictingOneOf()}
-          self.piece = .announcement(v)
-        }
-      }()
-      case 2: try {
-        var v: WireRaftSnapshotPiece.DataMessage?
-        var hadOneofValue = false
-        if let current = self.piece {
-          hadOneofValue = true
-          if case .data(let m) = current {v = m}
-        }
-        try decoder.decodeSingularMessageField(value: &v)
-        if let v = v {
-          if hadOneofValue {try decoder.handleConflictingOneOf()}
-          self.piece = .data(v)
-        }
-      }()
-      case 3: try {
-        var v: WireRaftSnapshotPiece.End?
-        var hadOneofValue = false
-        if let current = self.piece {
-          hadOneofValue = true
-          if case .end(let m) = current {v = m}
-        }
-        try decoder.decodeSingularMessageField(value: &v)
-        if let v = v {
-          if hadOneofValue {try decoder.handleConflictingOneOf()}
-          self.piece = .end(v)
+          self.piece = .message(v)
         }
       }()
       default: break
@@ -855,17 +728,13 @@ nonisolated extension WireRaftSnapshotPiece: SwiftProtobuf.Message, SwiftProtobu
     // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
     // https://github.com/apple/swift-protobuf/issues/1182
     switch self.piece {
-    case .announcement?: try {
-      guard case .announcement(let v)? = self.piece else { preconditionFailure() }
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
-    }()
     case .data?: try {
       guard case .data(let v)? = self.piece else { preconditionFailure() }
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
+      try visitor.visitSingularBytesField(value: v, fieldNumber: 1)
     }()
-    case .end?: try {
-      guard case .end(let v)? = self.piece else { preconditionFailure() }
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 3)
+    case .message?: try {
+      guard case .message(let v)? = self.piece else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
     }()
     case nil: break
     }
@@ -874,111 +743,6 @@ nonisolated extension WireRaftSnapshotPiece: SwiftProtobuf.Message, SwiftProtobu
 
   public static func ==(lhs: WireRaftSnapshotPiece, rhs: WireRaftSnapshotPiece) -> Bool {
     if lhs.piece != rhs.piece {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
-}
-
-nonisolated extension WireRaftSnapshotPiece.DataMessage: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
-  public static let protoMessageName: String = WireRaftSnapshotPiece.protoMessageName + ".Data"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}offset\0\u{1}bytes\0")
-
-  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
-    while let fieldNumber = try decoder.nextFieldNumber() {
-      // The use of inline closures is to circumvent an issue where the compiler
-      // allocates stack space for every case branch when no optimizations are
-      // enabled. https://github.com/apple/swift-protobuf/issues/1034
-      switch fieldNumber {
-      case 1: try { try decoder.decodeSingularUInt64Field(value: &self.offset) }()
-      case 2: try { try decoder.decodeSingularBytesField(value: &self.bytes) }()
-      default: break
-      }
-    }
-  }
-
-  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    if self.offset != 0 {
-      try visitor.visitSingularUInt64Field(value: self.offset, fieldNumber: 1)
-    }
-    if !self.bytes.isEmpty {
-      try visitor.visitSingularBytesField(value: self.bytes, fieldNumber: 2)
-    }
-    try unknownFields.traverse(visitor: &visitor)
-  }
-
-  public static func ==(lhs: WireRaftSnapshotPiece.DataMessage, rhs: WireRaftSnapshotPiece.DataMessage) -> Bool {
-    if lhs.offset != rhs.offset {return false}
-    if lhs.bytes != rhs.bytes {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
-}
-
-nonisolated extension WireRaftSnapshotPiece.End: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
-  public static let protoMessageName: String = WireRaftSnapshotPiece.protoMessageName + ".End"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}size_bytes\0\u{1}digest\0")
-
-  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
-    while let fieldNumber = try decoder.nextFieldNumber() {
-      // The use of inline closures is to circumvent an issue where the compiler
-      // allocates stack space for every case branch when no optimizations are
-      // enabled. https://github.com/apple/swift-protobuf/issues/1034
-      switch fieldNumber {
-      case 1: try { try decoder.decodeSingularUInt64Field(value: &self.sizeBytes) }()
-      case 2: try { try decoder.decodeSingularBytesField(value: &self.digest) }()
-      default: break
-      }
-    }
-  }
-
-  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    if self.sizeBytes != 0 {
-      try visitor.visitSingularUInt64Field(value: self.sizeBytes, fieldNumber: 1)
-    }
-    if !self.digest.isEmpty {
-      try visitor.visitSingularBytesField(value: self.digest, fieldNumber: 2)
-    }
-    try unknownFields.traverse(visitor: &visitor)
-  }
-
-  public static func ==(lhs: WireRaftSnapshotPiece.End, rhs: WireRaftSnapshotPiece.End) -> Bool {
-    if lhs.sizeBytes != rhs.sizeBytes {return false}
-    if lhs.digest != rhs.digest {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
-}
-
-nonisolated extension WireRaftSnapshotInstalled: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
-  public static let protoMessageName: String = _protobuf_package + ".RaftSnapshotInstalled"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}index\0\u{1}term\0")
-
-  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
-    while let fieldNumber = try decoder.nextFieldNumber() {
-      // The use of inline closures is to circumvent an issue where the compiler
-      // allocates stack space for every case branch when no optimizations are
-      // enabled. https://github.com/apple/swift-protobuf/issues/1034
-      switch fieldNumber {
-      case 1: try { try decoder.decodeSingularUInt64Field(value: &self.index) }()
-      case 2: try { try decoder.decodeSingularUInt64Field(value: &self.term) }()
-      default: break
-      }
-    }
-  }
-
-  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    if self.index != 0 {
-      try visitor.visitSingularUInt64Field(value: self.index, fieldNumber: 1)
-    }
-    if self.term != 0 {
-      try visitor.visitSingularUInt64Field(value: self.term, fieldNumber: 2)
-    }
-    try unknownFields.traverse(visitor: &visitor)
-  }
-
-  public static func ==(lhs: WireRaftSnapshotInstalled, rhs: WireRaftSnapshotInstalled) -> Bool {
-    if lhs.index != rhs.index {return false}
-    if lhs.term != rhs.term {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

@@ -36,51 +36,9 @@ public enum WireControl: Sendable {
                 type: .unary
             )
         }
-        /// Namespace for "ReadIndex" metadata.
-        public enum ReadIndex: Sendable {
-            /// Request type for "ReadIndex".
-            public typealias Input = WireReadIndexRequest
-            /// Response type for "ReadIndex".
-            public typealias Output = WireReadIndexAnswer
-            /// Descriptor for "ReadIndex".
-            public static let descriptor = GRPCCore.MethodDescriptor(
-                service: GRPCCore.ServiceDescriptor(fullyQualifiedService: "swarm.v1.Control"),
-                method: "ReadIndex",
-                type: .unary
-            )
-        }
-        /// Namespace for "Leave" metadata.
-        public enum Leave: Sendable {
-            /// Request type for "Leave".
-            public typealias Input = WireLeaveRequest
-            /// Response type for "Leave".
-            public typealias Output = WireLeaveAnswer
-            /// Descriptor for "Leave".
-            public static let descriptor = GRPCCore.MethodDescriptor(
-                service: GRPCCore.ServiceDescriptor(fullyQualifiedService: "swarm.v1.Control"),
-                method: "Leave",
-                type: .unary
-            )
-        }
-        /// Namespace for "Promote" metadata.
-        public enum Promote: Sendable {
-            /// Request type for "Promote".
-            public typealias Input = WirePromoteRequest
-            /// Response type for "Promote".
-            public typealias Output = WirePromoteAnswer
-            /// Descriptor for "Promote".
-            public static let descriptor = GRPCCore.MethodDescriptor(
-                service: GRPCCore.ServiceDescriptor(fullyQualifiedService: "swarm.v1.Control"),
-                method: "Promote",
-                type: .unary
-            )
-        }
         /// Descriptors for all methods in the "swarm.v1.Control" service.
         public static let descriptors: [GRPCCore.MethodDescriptor] = [
-            Propose.descriptor,
-            ReadIndex.descriptor,
-            Leave.descriptor,
-            Promote.descriptor
+            Propose.descriptor
         ]
     }
 }
@@ -120,48 +78,6 @@ extension WireControl {
             request: GRPCCore.StreamingServerRequest<WireProposeRequest>,
             context: GRPCCore.ServerContext
         ) async throws -> GRPCCore.StreamingServerResponse<WireProposeAnswer>
-
-        /// Handle the "ReadIndex" method.
-        ///
-        /// - Parameters:
-        ///   - request: A streaming request of `WireReadIndexRequest` messages.
-        ///   - context: Context providing information about the RPC.
-        /// - Throws: Any error which occurred during the processing of the request. Thrown errors
-        ///     of type `RPCError` are mapped to appropriate statuses. All other errors are converted
-        ///     to an internal error.
-        /// - Returns: A streaming response of `WireReadIndexAnswer` messages.
-        func readIndex(
-            request: GRPCCore.StreamingServerRequest<WireReadIndexRequest>,
-            context: GRPCCore.ServerContext
-        ) async throws -> GRPCCore.StreamingServerResponse<WireReadIndexAnswer>
-
-        /// Handle the "Leave" method.
-        ///
-        /// - Parameters:
-        ///   - request: A streaming request of `WireLeaveRequest` messages.
-        ///   - context: Context providing information about the RPC.
-        /// - Throws: Any error which occurred during the processing of the request. Thrown errors
-        ///     of type `RPCError` are mapped to appropriate statuses. All other errors are converted
-        ///     to an internal error.
-        /// - Returns: A streaming response of `WireLeaveAnswer` messages.
-        func leave(
-            request: GRPCCore.StreamingServerRequest<WireLeaveRequest>,
-            context: GRPCCore.ServerContext
-        ) async throws -> GRPCCore.StreamingServerResponse<WireLeaveAnswer>
-
-        /// Handle the "Promote" method.
-        ///
-        /// - Parameters:
-        ///   - request: A streaming request of `WirePromoteRequest` messages.
-        ///   - context: Context providing information about the RPC.
-        /// - Throws: Any error which occurred during the processing of the request. Thrown errors
-        ///     of type `RPCError` are mapped to appropriate statuses. All other errors are converted
-        ///     to an internal error.
-        /// - Returns: A streaming response of `WirePromoteAnswer` messages.
-        func promote(
-            request: GRPCCore.StreamingServerRequest<WirePromoteRequest>,
-            context: GRPCCore.ServerContext
-        ) async throws -> GRPCCore.StreamingServerResponse<WirePromoteAnswer>
     }
 
     /// Service protocol for the "swarm.v1.Control" service.
@@ -185,48 +101,6 @@ extension WireControl {
             request: GRPCCore.ServerRequest<WireProposeRequest>,
             context: GRPCCore.ServerContext
         ) async throws -> GRPCCore.ServerResponse<WireProposeAnswer>
-
-        /// Handle the "ReadIndex" method.
-        ///
-        /// - Parameters:
-        ///   - request: A request containing a single `WireReadIndexRequest` message.
-        ///   - context: Context providing information about the RPC.
-        /// - Throws: Any error which occurred during the processing of the request. Thrown errors
-        ///     of type `RPCError` are mapped to appropriate statuses. All other errors are converted
-        ///     to an internal error.
-        /// - Returns: A response containing a single `WireReadIndexAnswer` message.
-        func readIndex(
-            request: GRPCCore.ServerRequest<WireReadIndexRequest>,
-            context: GRPCCore.ServerContext
-        ) async throws -> GRPCCore.ServerResponse<WireReadIndexAnswer>
-
-        /// Handle the "Leave" method.
-        ///
-        /// - Parameters:
-        ///   - request: A request containing a single `WireLeaveRequest` message.
-        ///   - context: Context providing information about the RPC.
-        /// - Throws: Any error which occurred during the processing of the request. Thrown errors
-        ///     of type `RPCError` are mapped to appropriate statuses. All other errors are converted
-        ///     to an internal error.
-        /// - Returns: A response containing a single `WireLeaveAnswer` message.
-        func leave(
-            request: GRPCCore.ServerRequest<WireLeaveRequest>,
-            context: GRPCCore.ServerContext
-        ) async throws -> GRPCCore.ServerResponse<WireLeaveAnswer>
-
-        /// Handle the "Promote" method.
-        ///
-        /// - Parameters:
-        ///   - request: A request containing a single `WirePromoteRequest` message.
-        ///   - context: Context providing information about the RPC.
-        /// - Throws: Any error which occurred during the processing of the request. Thrown errors
-        ///     of type `RPCError` are mapped to appropriate statuses. All other errors are converted
-        ///     to an internal error.
-        /// - Returns: A response containing a single `WirePromoteAnswer` message.
-        func promote(
-            request: GRPCCore.ServerRequest<WirePromoteRequest>,
-            context: GRPCCore.ServerContext
-        ) async throws -> GRPCCore.ServerResponse<WirePromoteAnswer>
     }
 
     /// Simple service protocol for the "swarm.v1.Control" service.
@@ -248,48 +122,6 @@ extension WireControl {
             request: WireProposeRequest,
             context: GRPCCore.ServerContext
         ) async throws -> WireProposeAnswer
-
-        /// Handle the "ReadIndex" method.
-        ///
-        /// - Parameters:
-        ///   - request: A `WireReadIndexRequest` message.
-        ///   - context: Context providing information about the RPC.
-        /// - Throws: Any error which occurred during the processing of the request. Thrown errors
-        ///     of type `RPCError` are mapped to appropriate statuses. All other errors are converted
-        ///     to an internal error.
-        /// - Returns: A `WireReadIndexAnswer` to respond with.
-        func readIndex(
-            request: WireReadIndexRequest,
-            context: GRPCCore.ServerContext
-        ) async throws -> WireReadIndexAnswer
-
-        /// Handle the "Leave" method.
-        ///
-        /// - Parameters:
-        ///   - request: A `WireLeaveRequest` message.
-        ///   - context: Context providing information about the RPC.
-        /// - Throws: Any error which occurred during the processing of the request. Thrown errors
-        ///     of type `RPCError` are mapped to appropriate statuses. All other errors are converted
-        ///     to an internal error.
-        /// - Returns: A `WireLeaveAnswer` to respond with.
-        func leave(
-            request: WireLeaveRequest,
-            context: GRPCCore.ServerContext
-        ) async throws -> WireLeaveAnswer
-
-        /// Handle the "Promote" method.
-        ///
-        /// - Parameters:
-        ///   - request: A `WirePromoteRequest` message.
-        ///   - context: Context providing information about the RPC.
-        /// - Throws: Any error which occurred during the processing of the request. Thrown errors
-        ///     of type `RPCError` are mapped to appropriate statuses. All other errors are converted
-        ///     to an internal error.
-        /// - Returns: A `WirePromoteAnswer` to respond with.
-        func promote(
-            request: WirePromoteRequest,
-            context: GRPCCore.ServerContext
-        ) async throws -> WirePromoteAnswer
     }
 }
 
@@ -303,39 +135,6 @@ extension WireControl.StreamingServiceProtocol {
             serializer: GRPCProtobuf.ProtobufSerializer<WireProposeAnswer>(),
             handler: { request, context in
                 try await self.propose(
-                    request: request,
-                    context: context
-                )
-            }
-        )
-        router.registerHandler(
-            forMethod: WireControl.Method.ReadIndex.descriptor,
-            deserializer: GRPCProtobuf.ProtobufDeserializer<WireReadIndexRequest>(),
-            serializer: GRPCProtobuf.ProtobufSerializer<WireReadIndexAnswer>(),
-            handler: { request, context in
-                try await self.readIndex(
-                    request: request,
-                    context: context
-                )
-            }
-        )
-        router.registerHandler(
-            forMethod: WireControl.Method.Leave.descriptor,
-            deserializer: GRPCProtobuf.ProtobufDeserializer<WireLeaveRequest>(),
-            serializer: GRPCProtobuf.ProtobufSerializer<WireLeaveAnswer>(),
-            handler: { request, context in
-                try await self.leave(
-                    request: request,
-                    context: context
-                )
-            }
-        )
-        router.registerHandler(
-            forMethod: WireControl.Method.Promote.descriptor,
-            deserializer: GRPCProtobuf.ProtobufDeserializer<WirePromoteRequest>(),
-            serializer: GRPCProtobuf.ProtobufSerializer<WirePromoteAnswer>(),
-            handler: { request, context in
-                try await self.promote(
                     request: request,
                     context: context
                 )
@@ -357,39 +156,6 @@ extension WireControl.ServiceProtocol {
         )
         return GRPCCore.StreamingServerResponse(single: response)
     }
-
-    public func readIndex(
-        request: GRPCCore.StreamingServerRequest<WireReadIndexRequest>,
-        context: GRPCCore.ServerContext
-    ) async throws -> GRPCCore.StreamingServerResponse<WireReadIndexAnswer> {
-        let response = try await self.readIndex(
-            request: GRPCCore.ServerRequest(stream: request),
-            context: context
-        )
-        return GRPCCore.StreamingServerResponse(single: response)
-    }
-
-    public func leave(
-        request: GRPCCore.StreamingServerRequest<WireLeaveRequest>,
-        context: GRPCCore.ServerContext
-    ) async throws -> GRPCCore.StreamingServerResponse<WireLeaveAnswer> {
-        let response = try await self.leave(
-            request: GRPCCore.ServerRequest(stream: request),
-            context: context
-        )
-        return GRPCCore.StreamingServerResponse(single: response)
-    }
-
-    public func promote(
-        request: GRPCCore.StreamingServerRequest<WirePromoteRequest>,
-        context: GRPCCore.ServerContext
-    ) async throws -> GRPCCore.StreamingServerResponse<WirePromoteAnswer> {
-        let response = try await self.promote(
-            request: GRPCCore.ServerRequest(stream: request),
-            context: context
-        )
-        return GRPCCore.StreamingServerResponse(single: response)
-    }
 }
 
 // Default implementation of methods from 'ServiceProtocol'.
@@ -401,45 +167,6 @@ extension WireControl.SimpleServiceProtocol {
     ) async throws -> GRPCCore.ServerResponse<WireProposeAnswer> {
         return GRPCCore.ServerResponse<WireProposeAnswer>(
             message: try await self.propose(
-                request: request.message,
-                context: context
-            ),
-            metadata: [:]
-        )
-    }
-
-    public func readIndex(
-        request: GRPCCore.ServerRequest<WireReadIndexRequest>,
-        context: GRPCCore.ServerContext
-    ) async throws -> GRPCCore.ServerResponse<WireReadIndexAnswer> {
-        return GRPCCore.ServerResponse<WireReadIndexAnswer>(
-            message: try await self.readIndex(
-                request: request.message,
-                context: context
-            ),
-            metadata: [:]
-        )
-    }
-
-    public func leave(
-        request: GRPCCore.ServerRequest<WireLeaveRequest>,
-        context: GRPCCore.ServerContext
-    ) async throws -> GRPCCore.ServerResponse<WireLeaveAnswer> {
-        return GRPCCore.ServerResponse<WireLeaveAnswer>(
-            message: try await self.leave(
-                request: request.message,
-                context: context
-            ),
-            metadata: [:]
-        )
-    }
-
-    public func promote(
-        request: GRPCCore.ServerRequest<WirePromoteRequest>,
-        context: GRPCCore.ServerContext
-    ) async throws -> GRPCCore.ServerResponse<WirePromoteAnswer> {
-        return GRPCCore.ServerResponse<WirePromoteAnswer>(
-            message: try await self.promote(
                 request: request.message,
                 context: context
             ),
@@ -474,63 +201,6 @@ extension WireControl {
             deserializer: some GRPCCore.MessageDeserializer<WireProposeAnswer>,
             options: GRPCCore.CallOptions,
             onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<WireProposeAnswer>) async throws -> Result
-        ) async throws -> Result where Result: Sendable
-
-        /// Call the "ReadIndex" method.
-        ///
-        /// - Parameters:
-        ///   - request: A request containing a single `WireReadIndexRequest` message.
-        ///   - serializer: A serializer for `WireReadIndexRequest` messages.
-        ///   - deserializer: A deserializer for `WireReadIndexAnswer` messages.
-        ///   - options: Options to apply to this RPC.
-        ///   - handleResponse: A closure which handles the response and returns its result to
-        ///       the caller. Returning from the closure will cancel the RPC if it hasn't
-        ///       already finished.
-        /// - Returns: The result of `handleResponse`.
-        func readIndex<Result>(
-            request: GRPCCore.ClientRequest<WireReadIndexRequest>,
-            serializer: some GRPCCore.MessageSerializer<WireReadIndexRequest>,
-            deserializer: some GRPCCore.MessageDeserializer<WireReadIndexAnswer>,
-            options: GRPCCore.CallOptions,
-            onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<WireReadIndexAnswer>) async throws -> Result
-        ) async throws -> Result where Result: Sendable
-
-        /// Call the "Leave" method.
-        ///
-        /// - Parameters:
-        ///   - request: A request containing a single `WireLeaveRequest` message.
-        ///   - serializer: A serializer for `WireLeaveRequest` messages.
-        ///   - deserializer: A deserializer for `WireLeaveAnswer` messages.
-        ///   - options: Options to apply to this RPC.
-        ///   - handleResponse: A closure which handles the response and returns its result to
-        ///       the caller. Returning from the closure will cancel the RPC if it hasn't
-        ///       already finished.
-        /// - Returns: The result of `handleResponse`.
-        func leave<Result>(
-            request: GRPCCore.ClientRequest<WireLeaveRequest>,
-            serializer: some GRPCCore.MessageSerializer<WireLeaveRequest>,
-            deserializer: some GRPCCore.MessageDeserializer<WireLeaveAnswer>,
-            options: GRPCCore.CallOptions,
-            onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<WireLeaveAnswer>) async throws -> Result
-        ) async throws -> Result where Result: Sendable
-
-        /// Call the "Promote" method.
-        ///
-        /// - Parameters:
-        ///   - request: A request containing a single `WirePromoteRequest` message.
-        ///   - serializer: A serializer for `WirePromoteRequest` messages.
-        ///   - deserializer: A deserializer for `WirePromoteAnswer` messages.
-        ///   - options: Options to apply to this RPC.
-        ///   - handleResponse: A closure which handles the response and returns its result to
-        ///       the caller. Returning from the closure will cancel the RPC if it hasn't
-        ///       already finished.
-        /// - Returns: The result of `handleResponse`.
-        func promote<Result>(
-            request: GRPCCore.ClientRequest<WirePromoteRequest>,
-            serializer: some GRPCCore.MessageSerializer<WirePromoteRequest>,
-            deserializer: some GRPCCore.MessageDeserializer<WirePromoteAnswer>,
-            options: GRPCCore.CallOptions,
-            onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<WirePromoteAnswer>) async throws -> Result
         ) async throws -> Result where Result: Sendable
     }
 
@@ -579,96 +249,6 @@ extension WireControl {
                 onResponse: handleResponse
             )
         }
-
-        /// Call the "ReadIndex" method.
-        ///
-        /// - Parameters:
-        ///   - request: A request containing a single `WireReadIndexRequest` message.
-        ///   - serializer: A serializer for `WireReadIndexRequest` messages.
-        ///   - deserializer: A deserializer for `WireReadIndexAnswer` messages.
-        ///   - options: Options to apply to this RPC.
-        ///   - handleResponse: A closure which handles the response and returns its result to
-        ///       the caller. Returning from the closure will cancel the RPC if it hasn't
-        ///       already finished.
-        /// - Returns: The result of `handleResponse`.
-        public func readIndex<Result>(
-            request: GRPCCore.ClientRequest<WireReadIndexRequest>,
-            serializer: some GRPCCore.MessageSerializer<WireReadIndexRequest>,
-            deserializer: some GRPCCore.MessageDeserializer<WireReadIndexAnswer>,
-            options: GRPCCore.CallOptions = .defaults,
-            onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<WireReadIndexAnswer>) async throws -> Result = { response in
-                try response.message
-            }
-        ) async throws -> Result where Result: Sendable {
-            try await self.client.unary(
-                request: request,
-                descriptor: WireControl.Method.ReadIndex.descriptor,
-                serializer: serializer,
-                deserializer: deserializer,
-                options: options,
-                onResponse: handleResponse
-            )
-        }
-
-        /// Call the "Leave" method.
-        ///
-        /// - Parameters:
-        ///   - request: A request containing a single `WireLeaveRequest` message.
-        ///   - serializer: A serializer for `WireLeaveRequest` messages.
-        ///   - deserializer: A deserializer for `WireLeaveAnswer` messages.
-        ///   - options: Options to apply to this RPC.
-        ///   - handleResponse: A closure which handles the response and returns its result to
-        ///       the caller. Returning from the closure will cancel the RPC if it hasn't
-        ///       already finished.
-        /// - Returns: The result of `handleResponse`.
-        public func leave<Result>(
-            request: GRPCCore.ClientRequest<WireLeaveRequest>,
-            serializer: some GRPCCore.MessageSerializer<WireLeaveRequest>,
-            deserializer: some GRPCCore.MessageDeserializer<WireLeaveAnswer>,
-            options: GRPCCore.CallOptions = .defaults,
-            onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<WireLeaveAnswer>) async throws -> Result = { response in
-                try response.message
-            }
-        ) async throws -> Result where Result: Sendable {
-            try await self.client.unary(
-                request: request,
-                descriptor: WireControl.Method.Leave.descriptor,
-                serializer: serializer,
-                deserializer: deserializer,
-                options: options,
-                onResponse: handleResponse
-            )
-        }
-
-        /// Call the "Promote" method.
-        ///
-        /// - Parameters:
-        ///   - request: A request containing a single `WirePromoteRequest` message.
-        ///   - serializer: A serializer for `WirePromoteRequest` messages.
-        ///   - deserializer: A deserializer for `WirePromoteAnswer` messages.
-        ///   - options: Options to apply to this RPC.
-        ///   - handleResponse: A closure which handles the response and returns its result to
-        ///       the caller. Returning from the closure will cancel the RPC if it hasn't
-        ///       already finished.
-        /// - Returns: The result of `handleResponse`.
-        public func promote<Result>(
-            request: GRPCCore.ClientRequest<WirePromoteRequest>,
-            serializer: some GRPCCore.MessageSerializer<WirePromoteRequest>,
-            deserializer: some GRPCCore.MessageDeserializer<WirePromoteAnswer>,
-            options: GRPCCore.CallOptions = .defaults,
-            onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<WirePromoteAnswer>) async throws -> Result = { response in
-                try response.message
-            }
-        ) async throws -> Result where Result: Sendable {
-            try await self.client.unary(
-                request: request,
-                descriptor: WireControl.Method.Promote.descriptor,
-                serializer: serializer,
-                deserializer: deserializer,
-                options: options,
-                onResponse: handleResponse
-            )
-        }
     }
 }
 
@@ -695,81 +275,6 @@ extension WireControl.ClientProtocol {
             request: request,
             serializer: GRPCProtobuf.ProtobufSerializer<WireProposeRequest>(),
             deserializer: GRPCProtobuf.ProtobufDeserializer<WireProposeAnswer>(),
-            options: options,
-            onResponse: handleResponse
-        )
-    }
-
-    /// Call the "ReadIndex" method.
-    ///
-    /// - Parameters:
-    ///   - request: A request containing a single `WireReadIndexRequest` message.
-    ///   - options: Options to apply to this RPC.
-    ///   - handleResponse: A closure which handles the response and returns its result to
-    ///       the caller. Returning from the closure will cancel the RPC if it hasn't
-    ///       already finished.
-    /// - Returns: The result of `handleResponse`.
-    public func readIndex<Result>(
-        request: GRPCCore.ClientRequest<WireReadIndexRequest>,
-        options: GRPCCore.CallOptions = .defaults,
-        onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<WireReadIndexAnswer>) async throws -> Result = { response in
-            try response.message
-        }
-    ) async throws -> Result where Result: Sendable {
-        try await self.readIndex(
-            request: request,
-            serializer: GRPCProtobuf.ProtobufSerializer<WireReadIndexRequest>(),
-            deserializer: GRPCProtobuf.ProtobufDeserializer<WireReadIndexAnswer>(),
-            options: options,
-            onResponse: handleResponse
-        )
-    }
-
-    /// Call the "Leave" method.
-    ///
-    /// - Parameters:
-    ///   - request: A request containing a single `WireLeaveRequest` message.
-    ///   - options: Options to apply to this RPC.
-    ///   - handleResponse: A closure which handles the response and returns its result to
-    ///       the caller. Returning from the closure will cancel the RPC if it hasn't
-    ///       already finished.
-    /// - Returns: The result of `handleResponse`.
-    public func leave<Result>(
-        request: GRPCCore.ClientRequest<WireLeaveRequest>,
-        options: GRPCCore.CallOptions = .defaults,
-        onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<WireLeaveAnswer>) async throws -> Result = { response in
-            try response.message
-        }
-    ) async throws -> Result where Result: Sendable {
-        try await self.leave(
-            request: request,
-            serializer: GRPCProtobuf.ProtobufSerializer<WireLeaveRequest>(),
-            deserializer: GRPCProtobuf.ProtobufDeserializer<WireLeaveAnswer>(),
-            options: options,
-            onResponse: handleResponse
-        )
-    }
-
-    /// Call the "Promote" method.
-    ///
-    /// - Parameters:
-    ///   - request: A request containing a single `WirePromoteRequest` message.
-    ///   - options: Options to apply to this RPC.
-    ///   - handleResponse: A closure which handles the response and returns its result to
-    ///       the caller. Returning from the closure will cancel the RPC if it hasn't
-    ///       already finished.
-    /// - Returns: The result of `handleResponse`.
-    public func promote<Result>(
-        request: GRPCCore.ClientRequest<WirePromoteRequest>,
-        options: GRPCCore.CallOptions = .defaults,
-        onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<WirePromoteAnswer>) async throws -> Result = { response in
-            try response.message
-        }
-    ) async throws -> Result where Result: Sendable {
-        try await self.promote(
-            request: request,
-            serializer: GRPCProtobuf.ProtobufSerializer<WirePromoteRequest>(),
-            deserializer: GRPCProtobuf.ProtobufDeserializer<WirePromoteAnswer>(),
             options: options,
             onResponse: handleResponse
         )
@@ -802,93 +307,6 @@ extension WireControl.ClientProtocol {
             metadata: metadata
         )
         return try await self.propose(
-            request: request,
-            options: options,
-            onResponse: handleResponse
-        )
-    }
-
-    /// Call the "ReadIndex" method.
-    ///
-    /// - Parameters:
-    ///   - message: request message to send.
-    ///   - metadata: Additional metadata to send, defaults to empty.
-    ///   - options: Options to apply to this RPC, defaults to `.defaults`.
-    ///   - handleResponse: A closure which handles the response and returns its result to
-    ///       the caller. Returning from the closure will cancel the RPC if it hasn't
-    ///       already finished.
-    /// - Returns: The result of `handleResponse`.
-    public func readIndex<Result>(
-        _ message: WireReadIndexRequest,
-        metadata: GRPCCore.Metadata = [:],
-        options: GRPCCore.CallOptions = .defaults,
-        onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<WireReadIndexAnswer>) async throws -> Result = { response in
-            try response.message
-        }
-    ) async throws -> Result where Result: Sendable {
-        let request = GRPCCore.ClientRequest<WireReadIndexRequest>(
-            message: message,
-            metadata: metadata
-        )
-        return try await self.readIndex(
-            request: request,
-            options: options,
-            onResponse: handleResponse
-        )
-    }
-
-    /// Call the "Leave" method.
-    ///
-    /// - Parameters:
-    ///   - message: request message to send.
-    ///   - metadata: Additional metadata to send, defaults to empty.
-    ///   - options: Options to apply to this RPC, defaults to `.defaults`.
-    ///   - handleResponse: A closure which handles the response and returns its result to
-    ///       the caller. Returning from the closure will cancel the RPC if it hasn't
-    ///       already finished.
-    /// - Returns: The result of `handleResponse`.
-    public func leave<Result>(
-        _ message: WireLeaveRequest,
-        metadata: GRPCCore.Metadata = [:],
-        options: GRPCCore.CallOptions = .defaults,
-        onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<WireLeaveAnswer>) async throws -> Result = { response in
-            try response.message
-        }
-    ) async throws -> Result where Result: Sendable {
-        let request = GRPCCore.ClientRequest<WireLeaveRequest>(
-            message: message,
-            metadata: metadata
-        )
-        return try await self.leave(
-            request: request,
-            options: options,
-            onResponse: handleResponse
-        )
-    }
-
-    /// Call the "Promote" method.
-    ///
-    /// - Parameters:
-    ///   - message: request message to send.
-    ///   - metadata: Additional metadata to send, defaults to empty.
-    ///   - options: Options to apply to this RPC, defaults to `.defaults`.
-    ///   - handleResponse: A closure which handles the response and returns its result to
-    ///       the caller. Returning from the closure will cancel the RPC if it hasn't
-    ///       already finished.
-    /// - Returns: The result of `handleResponse`.
-    public func promote<Result>(
-        _ message: WirePromoteRequest,
-        metadata: GRPCCore.Metadata = [:],
-        options: GRPCCore.CallOptions = .defaults,
-        onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<WirePromoteAnswer>) async throws -> Result = { response in
-            try response.message
-        }
-    ) async throws -> Result where Result: Sendable {
-        let request = GRPCCore.ClientRequest<WirePromoteRequest>(
-            message: message,
-            metadata: metadata
-        )
-        return try await self.promote(
             request: request,
             options: options,
             onResponse: handleResponse

@@ -36,23 +36,9 @@ public enum WireIdentity: Sendable {
                 type: .unary
             )
         }
-        /// Namespace for "Renew" metadata.
-        public enum Renew: Sendable {
-            /// Request type for "Renew".
-            public typealias Input = WireRenewRequest
-            /// Response type for "Renew".
-            public typealias Output = WireRenewAnswer
-            /// Descriptor for "Renew".
-            public static let descriptor = GRPCCore.MethodDescriptor(
-                service: GRPCCore.ServiceDescriptor(fullyQualifiedService: "swarm.v1.Identity"),
-                method: "Renew",
-                type: .unary
-            )
-        }
         /// Descriptors for all methods in the "swarm.v1.Identity" service.
         public static let descriptors: [GRPCCore.MethodDescriptor] = [
-            Join.descriptor,
-            Renew.descriptor
+            Join.descriptor
         ]
     }
 }
@@ -92,20 +78,6 @@ extension WireIdentity {
             request: GRPCCore.StreamingServerRequest<WireJoinRequest>,
             context: GRPCCore.ServerContext
         ) async throws -> GRPCCore.StreamingServerResponse<WireJoinAnswer>
-
-        /// Handle the "Renew" method.
-        ///
-        /// - Parameters:
-        ///   - request: A streaming request of `WireRenewRequest` messages.
-        ///   - context: Context providing information about the RPC.
-        /// - Throws: Any error which occurred during the processing of the request. Thrown errors
-        ///     of type `RPCError` are mapped to appropriate statuses. All other errors are converted
-        ///     to an internal error.
-        /// - Returns: A streaming response of `WireRenewAnswer` messages.
-        func renew(
-            request: GRPCCore.StreamingServerRequest<WireRenewRequest>,
-            context: GRPCCore.ServerContext
-        ) async throws -> GRPCCore.StreamingServerResponse<WireRenewAnswer>
     }
 
     /// Service protocol for the "swarm.v1.Identity" service.
@@ -129,20 +101,6 @@ extension WireIdentity {
             request: GRPCCore.ServerRequest<WireJoinRequest>,
             context: GRPCCore.ServerContext
         ) async throws -> GRPCCore.ServerResponse<WireJoinAnswer>
-
-        /// Handle the "Renew" method.
-        ///
-        /// - Parameters:
-        ///   - request: A request containing a single `WireRenewRequest` message.
-        ///   - context: Context providing information about the RPC.
-        /// - Throws: Any error which occurred during the processing of the request. Thrown errors
-        ///     of type `RPCError` are mapped to appropriate statuses. All other errors are converted
-        ///     to an internal error.
-        /// - Returns: A response containing a single `WireRenewAnswer` message.
-        func renew(
-            request: GRPCCore.ServerRequest<WireRenewRequest>,
-            context: GRPCCore.ServerContext
-        ) async throws -> GRPCCore.ServerResponse<WireRenewAnswer>
     }
 
     /// Simple service protocol for the "swarm.v1.Identity" service.
@@ -164,20 +122,6 @@ extension WireIdentity {
             request: WireJoinRequest,
             context: GRPCCore.ServerContext
         ) async throws -> WireJoinAnswer
-
-        /// Handle the "Renew" method.
-        ///
-        /// - Parameters:
-        ///   - request: A `WireRenewRequest` message.
-        ///   - context: Context providing information about the RPC.
-        /// - Throws: Any error which occurred during the processing of the request. Thrown errors
-        ///     of type `RPCError` are mapped to appropriate statuses. All other errors are converted
-        ///     to an internal error.
-        /// - Returns: A `WireRenewAnswer` to respond with.
-        func renew(
-            request: WireRenewRequest,
-            context: GRPCCore.ServerContext
-        ) async throws -> WireRenewAnswer
     }
 }
 
@@ -191,17 +135,6 @@ extension WireIdentity.StreamingServiceProtocol {
             serializer: GRPCProtobuf.ProtobufSerializer<WireJoinAnswer>(),
             handler: { request, context in
                 try await self.join(
-                    request: request,
-                    context: context
-                )
-            }
-        )
-        router.registerHandler(
-            forMethod: WireIdentity.Method.Renew.descriptor,
-            deserializer: GRPCProtobuf.ProtobufDeserializer<WireRenewRequest>(),
-            serializer: GRPCProtobuf.ProtobufSerializer<WireRenewAnswer>(),
-            handler: { request, context in
-                try await self.renew(
                     request: request,
                     context: context
                 )
@@ -223,17 +156,6 @@ extension WireIdentity.ServiceProtocol {
         )
         return GRPCCore.StreamingServerResponse(single: response)
     }
-
-    public func renew(
-        request: GRPCCore.StreamingServerRequest<WireRenewRequest>,
-        context: GRPCCore.ServerContext
-    ) async throws -> GRPCCore.StreamingServerResponse<WireRenewAnswer> {
-        let response = try await self.renew(
-            request: GRPCCore.ServerRequest(stream: request),
-            context: context
-        )
-        return GRPCCore.StreamingServerResponse(single: response)
-    }
 }
 
 // Default implementation of methods from 'ServiceProtocol'.
@@ -245,19 +167,6 @@ extension WireIdentity.SimpleServiceProtocol {
     ) async throws -> GRPCCore.ServerResponse<WireJoinAnswer> {
         return GRPCCore.ServerResponse<WireJoinAnswer>(
             message: try await self.join(
-                request: request.message,
-                context: context
-            ),
-            metadata: [:]
-        )
-    }
-
-    public func renew(
-        request: GRPCCore.ServerRequest<WireRenewRequest>,
-        context: GRPCCore.ServerContext
-    ) async throws -> GRPCCore.ServerResponse<WireRenewAnswer> {
-        return GRPCCore.ServerResponse<WireRenewAnswer>(
-            message: try await self.renew(
                 request: request.message,
                 context: context
             ),
@@ -292,25 +201,6 @@ extension WireIdentity {
             deserializer: some GRPCCore.MessageDeserializer<WireJoinAnswer>,
             options: GRPCCore.CallOptions,
             onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<WireJoinAnswer>) async throws -> Result
-        ) async throws -> Result where Result: Sendable
-
-        /// Call the "Renew" method.
-        ///
-        /// - Parameters:
-        ///   - request: A request containing a single `WireRenewRequest` message.
-        ///   - serializer: A serializer for `WireRenewRequest` messages.
-        ///   - deserializer: A deserializer for `WireRenewAnswer` messages.
-        ///   - options: Options to apply to this RPC.
-        ///   - handleResponse: A closure which handles the response and returns its result to
-        ///       the caller. Returning from the closure will cancel the RPC if it hasn't
-        ///       already finished.
-        /// - Returns: The result of `handleResponse`.
-        func renew<Result>(
-            request: GRPCCore.ClientRequest<WireRenewRequest>,
-            serializer: some GRPCCore.MessageSerializer<WireRenewRequest>,
-            deserializer: some GRPCCore.MessageDeserializer<WireRenewAnswer>,
-            options: GRPCCore.CallOptions,
-            onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<WireRenewAnswer>) async throws -> Result
         ) async throws -> Result where Result: Sendable
     }
 
@@ -359,36 +249,6 @@ extension WireIdentity {
                 onResponse: handleResponse
             )
         }
-
-        /// Call the "Renew" method.
-        ///
-        /// - Parameters:
-        ///   - request: A request containing a single `WireRenewRequest` message.
-        ///   - serializer: A serializer for `WireRenewRequest` messages.
-        ///   - deserializer: A deserializer for `WireRenewAnswer` messages.
-        ///   - options: Options to apply to this RPC.
-        ///   - handleResponse: A closure which handles the response and returns its result to
-        ///       the caller. Returning from the closure will cancel the RPC if it hasn't
-        ///       already finished.
-        /// - Returns: The result of `handleResponse`.
-        public func renew<Result>(
-            request: GRPCCore.ClientRequest<WireRenewRequest>,
-            serializer: some GRPCCore.MessageSerializer<WireRenewRequest>,
-            deserializer: some GRPCCore.MessageDeserializer<WireRenewAnswer>,
-            options: GRPCCore.CallOptions = .defaults,
-            onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<WireRenewAnswer>) async throws -> Result = { response in
-                try response.message
-            }
-        ) async throws -> Result where Result: Sendable {
-            try await self.client.unary(
-                request: request,
-                descriptor: WireIdentity.Method.Renew.descriptor,
-                serializer: serializer,
-                deserializer: deserializer,
-                options: options,
-                onResponse: handleResponse
-            )
-        }
     }
 }
 
@@ -415,31 +275,6 @@ extension WireIdentity.ClientProtocol {
             request: request,
             serializer: GRPCProtobuf.ProtobufSerializer<WireJoinRequest>(),
             deserializer: GRPCProtobuf.ProtobufDeserializer<WireJoinAnswer>(),
-            options: options,
-            onResponse: handleResponse
-        )
-    }
-
-    /// Call the "Renew" method.
-    ///
-    /// - Parameters:
-    ///   - request: A request containing a single `WireRenewRequest` message.
-    ///   - options: Options to apply to this RPC.
-    ///   - handleResponse: A closure which handles the response and returns its result to
-    ///       the caller. Returning from the closure will cancel the RPC if it hasn't
-    ///       already finished.
-    /// - Returns: The result of `handleResponse`.
-    public func renew<Result>(
-        request: GRPCCore.ClientRequest<WireRenewRequest>,
-        options: GRPCCore.CallOptions = .defaults,
-        onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<WireRenewAnswer>) async throws -> Result = { response in
-            try response.message
-        }
-    ) async throws -> Result where Result: Sendable {
-        try await self.renew(
-            request: request,
-            serializer: GRPCProtobuf.ProtobufSerializer<WireRenewRequest>(),
-            deserializer: GRPCProtobuf.ProtobufDeserializer<WireRenewAnswer>(),
             options: options,
             onResponse: handleResponse
         )
@@ -472,35 +307,6 @@ extension WireIdentity.ClientProtocol {
             metadata: metadata
         )
         return try await self.join(
-            request: request,
-            options: options,
-            onResponse: handleResponse
-        )
-    }
-
-    /// Call the "Renew" method.
-    ///
-    /// - Parameters:
-    ///   - message: request message to send.
-    ///   - metadata: Additional metadata to send, defaults to empty.
-    ///   - options: Options to apply to this RPC, defaults to `.defaults`.
-    ///   - handleResponse: A closure which handles the response and returns its result to
-    ///       the caller. Returning from the closure will cancel the RPC if it hasn't
-    ///       already finished.
-    /// - Returns: The result of `handleResponse`.
-    public func renew<Result>(
-        _ message: WireRenewRequest,
-        metadata: GRPCCore.Metadata = [:],
-        options: GRPCCore.CallOptions = .defaults,
-        onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<WireRenewAnswer>) async throws -> Result = { response in
-            try response.message
-        }
-    ) async throws -> Result where Result: Sendable {
-        let request = GRPCCore.ClientRequest<WireRenewRequest>(
-            message: message,
-            metadata: metadata
-        )
-        return try await self.renew(
             request: request,
             options: options,
             onResponse: handleResponse

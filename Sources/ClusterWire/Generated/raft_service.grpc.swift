@@ -54,7 +54,7 @@ public enum WireRaft: Sendable {
             /// Request type for "InstallSnapshot".
             public typealias Input = WireRaftSnapshotPiece
             /// Response type for "InstallSnapshot".
-            public typealias Output = WireRaftSnapshotInstalled
+            public typealias Output = WireRaftStreamEnd
             /// Descriptor for "InstallSnapshot".
             public static let descriptor = GRPCCore.MethodDescriptor(
                 service: GRPCCore.ServiceDescriptor(fullyQualifiedService: "swarm.v1.Raft"),
@@ -137,11 +137,11 @@ extension WireRaft {
         /// - Throws: Any error which occurred during the processing of the request. Thrown errors
         ///     of type `RPCError` are mapped to appropriate statuses. All other errors are converted
         ///     to an internal error.
-        /// - Returns: A streaming response of `WireRaftSnapshotInstalled` messages.
+        /// - Returns: A streaming response of `WireRaftStreamEnd` messages.
         func installSnapshot(
             request: GRPCCore.StreamingServerRequest<WireRaftSnapshotPiece>,
             context: GRPCCore.ServerContext
-        ) async throws -> GRPCCore.StreamingServerResponse<WireRaftSnapshotInstalled>
+        ) async throws -> GRPCCore.StreamingServerResponse<WireRaftStreamEnd>
     }
 
     /// Service protocol for the "swarm.v1.Raft" service.
@@ -196,11 +196,11 @@ extension WireRaft {
         /// - Throws: Any error which occurred during the processing of the request. Thrown errors
         ///     of type `RPCError` are mapped to appropriate statuses. All other errors are converted
         ///     to an internal error.
-        /// - Returns: A response containing a single `WireRaftSnapshotInstalled` message.
+        /// - Returns: A response containing a single `WireRaftStreamEnd` message.
         func installSnapshot(
             request: GRPCCore.StreamingServerRequest<WireRaftSnapshotPiece>,
             context: GRPCCore.ServerContext
-        ) async throws -> GRPCCore.ServerResponse<WireRaftSnapshotInstalled>
+        ) async throws -> GRPCCore.ServerResponse<WireRaftStreamEnd>
     }
 
     /// Simple service protocol for the "swarm.v1.Raft" service.
@@ -253,11 +253,11 @@ extension WireRaft {
         /// - Throws: Any error which occurred during the processing of the request. Thrown errors
         ///     of type `RPCError` are mapped to appropriate statuses. All other errors are converted
         ///     to an internal error.
-        /// - Returns: A `WireRaftSnapshotInstalled` to respond with.
+        /// - Returns: A `WireRaftStreamEnd` to respond with.
         func installSnapshot(
             request: GRPCCore.RPCAsyncSequence<WireRaftSnapshotPiece, any Swift.Error>,
             context: GRPCCore.ServerContext
-        ) async throws -> WireRaftSnapshotInstalled
+        ) async throws -> WireRaftStreamEnd
     }
 }
 
@@ -290,7 +290,7 @@ extension WireRaft.StreamingServiceProtocol {
         router.registerHandler(
             forMethod: WireRaft.Method.InstallSnapshot.descriptor,
             deserializer: GRPCProtobuf.ProtobufDeserializer<WireRaftSnapshotPiece>(),
-            serializer: GRPCProtobuf.ProtobufSerializer<WireRaftSnapshotInstalled>(),
+            serializer: GRPCProtobuf.ProtobufSerializer<WireRaftStreamEnd>(),
             handler: { request, context in
                 try await self.installSnapshot(
                     request: request,
@@ -329,7 +329,7 @@ extension WireRaft.ServiceProtocol {
     public func installSnapshot(
         request: GRPCCore.StreamingServerRequest<WireRaftSnapshotPiece>,
         context: GRPCCore.ServerContext
-    ) async throws -> GRPCCore.StreamingServerResponse<WireRaftSnapshotInstalled> {
+    ) async throws -> GRPCCore.StreamingServerResponse<WireRaftStreamEnd> {
         let response = try await self.installSnapshot(
             request: request,
             context: context
@@ -370,8 +370,8 @@ extension WireRaft.SimpleServiceProtocol {
     public func installSnapshot(
         request: GRPCCore.StreamingServerRequest<WireRaftSnapshotPiece>,
         context: GRPCCore.ServerContext
-    ) async throws -> GRPCCore.ServerResponse<WireRaftSnapshotInstalled> {
-        return GRPCCore.ServerResponse<WireRaftSnapshotInstalled>(
+    ) async throws -> GRPCCore.ServerResponse<WireRaftStreamEnd> {
+        return GRPCCore.ServerResponse<WireRaftStreamEnd>(
             message: try await self.installSnapshot(
                 request: request.messages,
                 context: context
@@ -441,7 +441,7 @@ extension WireRaft {
         /// - Parameters:
         ///   - request: A streaming request producing `WireRaftSnapshotPiece` messages.
         ///   - serializer: A serializer for `WireRaftSnapshotPiece` messages.
-        ///   - deserializer: A deserializer for `WireRaftSnapshotInstalled` messages.
+        ///   - deserializer: A deserializer for `WireRaftStreamEnd` messages.
         ///   - options: Options to apply to this RPC.
         ///   - handleResponse: A closure which handles the response and returns its result to
         ///       the caller. Returning from the closure will cancel the RPC if it hasn't
@@ -450,9 +450,9 @@ extension WireRaft {
         func installSnapshot<Result>(
             request: GRPCCore.StreamingClientRequest<WireRaftSnapshotPiece>,
             serializer: some GRPCCore.MessageSerializer<WireRaftSnapshotPiece>,
-            deserializer: some GRPCCore.MessageDeserializer<WireRaftSnapshotInstalled>,
+            deserializer: some GRPCCore.MessageDeserializer<WireRaftStreamEnd>,
             options: GRPCCore.CallOptions,
-            onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<WireRaftSnapshotInstalled>) async throws -> Result
+            onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<WireRaftStreamEnd>) async throws -> Result
         ) async throws -> Result where Result: Sendable
     }
 
@@ -545,7 +545,7 @@ extension WireRaft {
         /// - Parameters:
         ///   - request: A streaming request producing `WireRaftSnapshotPiece` messages.
         ///   - serializer: A serializer for `WireRaftSnapshotPiece` messages.
-        ///   - deserializer: A deserializer for `WireRaftSnapshotInstalled` messages.
+        ///   - deserializer: A deserializer for `WireRaftStreamEnd` messages.
         ///   - options: Options to apply to this RPC.
         ///   - handleResponse: A closure which handles the response and returns its result to
         ///       the caller. Returning from the closure will cancel the RPC if it hasn't
@@ -554,9 +554,9 @@ extension WireRaft {
         public func installSnapshot<Result>(
             request: GRPCCore.StreamingClientRequest<WireRaftSnapshotPiece>,
             serializer: some GRPCCore.MessageSerializer<WireRaftSnapshotPiece>,
-            deserializer: some GRPCCore.MessageDeserializer<WireRaftSnapshotInstalled>,
+            deserializer: some GRPCCore.MessageDeserializer<WireRaftStreamEnd>,
             options: GRPCCore.CallOptions = .defaults,
-            onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<WireRaftSnapshotInstalled>) async throws -> Result = { response in
+            onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<WireRaftStreamEnd>) async throws -> Result = { response in
                 try response.message
             }
         ) async throws -> Result where Result: Sendable {
@@ -645,14 +645,14 @@ extension WireRaft.ClientProtocol {
     public func installSnapshot<Result>(
         request: GRPCCore.StreamingClientRequest<WireRaftSnapshotPiece>,
         options: GRPCCore.CallOptions = .defaults,
-        onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<WireRaftSnapshotInstalled>) async throws -> Result = { response in
+        onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<WireRaftStreamEnd>) async throws -> Result = { response in
             try response.message
         }
     ) async throws -> Result where Result: Sendable {
         try await self.installSnapshot(
             request: request,
             serializer: GRPCProtobuf.ProtobufSerializer<WireRaftSnapshotPiece>(),
-            deserializer: GRPCProtobuf.ProtobufDeserializer<WireRaftSnapshotInstalled>(),
+            deserializer: GRPCProtobuf.ProtobufDeserializer<WireRaftStreamEnd>(),
             options: options,
             onResponse: handleResponse
         )
@@ -745,7 +745,7 @@ extension WireRaft.ClientProtocol {
         metadata: GRPCCore.Metadata = [:],
         options: GRPCCore.CallOptions = .defaults,
         requestProducer producer: @Sendable @escaping (GRPCCore.RPCWriter<WireRaftSnapshotPiece>) async throws -> Void,
-        onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<WireRaftSnapshotInstalled>) async throws -> Result = { response in
+        onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<WireRaftStreamEnd>) async throws -> Result = { response in
             try response.message
         }
     ) async throws -> Result where Result: Sendable {
