@@ -30,6 +30,7 @@ func tests(_ name: String, _ dependencies: [Target.Dependency] = [], resources: 
 }
 
 let hashTrees = Target.Dependency.product(name: "HashTreeCollections", package: "swift-collections")
+let deques = Target.Dependency.product(name: "DequeModule", package: "swift-collections")
 let protobuf = Target.Dependency.product(name: "SwiftProtobuf", package: "swift-protobuf")
 
 // A target depends only on targets above it.
@@ -37,6 +38,8 @@ let core: [Target] = [
     module("Primitives"),
     tests("Primitives"),
     module("ClusterModel", ["Primitives"]),
+    module("Consensus", ["Primitives", deques]),
+    tests("Consensus", ["Primitives", deques], resources: [.copy("testdata")]),
 ]
 
 let drivers: [Target] = [
