@@ -56,6 +56,8 @@ public enum MembershipRefusal: Hashable, Sendable {
     case invalidID
     /// The membership would be the same.
     case noEffect
+    /// A leader does not remove or demote itself: transfer leadership first.
+    case leaderItself
     /// Nobody would be left to vote.
     case lastVoter
 }

@@ -38,22 +38,41 @@ public struct RequestVote: Hashable, Sendable {
     public var isTransfer: Bool
     public var lastIndex: LogIndex
     public var lastTerm: Term
+    public var known: KnownCommit
 
-    public init(isPreVote: Bool, isTransfer: Bool, lastIndex: LogIndex, lastTerm: Term) {
+    public init(isPreVote: Bool, isTransfer: Bool, lastIndex: LogIndex, lastTerm: Term, known: KnownCommit) {
         self.isPreVote = isPreVote
         self.isTransfer = isTransfer
         self.lastIndex = lastIndex
         self.lastTerm = lastTerm
+        self.known = known
+    }
+}
+
+/// An entry that the sender of a vote message knows to be committed.
+///
+/// A membership takes effect only where it is known to be committed. Without this the voters of a new membership could need
+/// the votes of the old one for ever: its removed member may have the longest log, so that it refuses its vote, and yet may
+/// not lead itself.
+public struct KnownCommit: Hashable, Sendable {
+    public var index: LogIndex
+    public var term: Term
+
+    public init(index: LogIndex, term: Term) {
+        self.index = index
+        self.term = term
     }
 }
 
 public struct VoteResponse: Hashable, Sendable {
     public var isPreVote: Bool
     public var isGranted: Bool
+    public var known: KnownCommit
 
-    public init(isPreVote: Bool, isGranted: Bool) {
+    public init(isPreVote: Bool, isGranted: Bool, known: KnownCommit) {
         self.isPreVote = isPreVote
         self.isGranted = isGranted
+        self.known = known
     }
 }
 

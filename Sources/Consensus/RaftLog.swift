@@ -16,6 +16,8 @@ struct RaftLog {
     private(set) var offered: LogIndex
     /// Durable, of the log as it is now.
     private(set) var durable: LogIndex
+    /// Where the membership entries that are not applied yet stand, ascending; hardly ever more than one.
+    private(set) var unappliedMemberships: [LogIndex] = []
     /// The lowest offered index that was cut off since the last offer.
     private var truncation: LogIndex?
 
@@ -31,6 +33,7 @@ struct RaftLog {
         handedOut = applied
         offered = compactedIndex + LogIndex(self.entries.count)
         durable = offered
+        noteMemberships(after: applied)
     }
 
     var firstIndex: LogIndex { compactedIndex + 1 }
@@ -84,10 +87,13 @@ struct RaftLog {
         return (low, self.term(at: low) ?? 0)
     }
 
-    func hasMembershipEntry(after first: LogIndex, through last: LogIndex) -> Bool {
-        guard first < last else { return false }
-        for index in max(first + 1, firstIndex)..<(last + 1) where entry(at: index)?.membership != nil { return true }
-        return false
+    /// Whether a membership is committed that has not taken effect here yet.
+    var hasUnappliedCommittedMembership: Bool { unappliedMemberships.first.map { $0 <= committed } ?? false }
+
+    /// The highest committed index below which every membership entry that is not applied yet is at or below `known`.
+    func committed(membershipsKnownThrough known: LogIndex) -> LogIndex {
+        guard let index = unappliedMemberships.first(where: { $0 > known }) else { return committed }
+        return min(committed, index - 1)
     }
 
     private func offset(of index: LogIndex) -> Int { Int(index - compactedIndex) - 1 }
@@ -98,6 +104,13 @@ struct RaftLog {
 extension RaftLog {
     mutating func append(_ entry: LogEntry) {
         entries.append(entry)
+        if entry.membership != nil { unappliedMemberships.append(entry.index) }
+    }
+
+    private mutating func noteMemberships(after index: LogIndex) {
+        for entry in entries.dropFirst(Int(index - compactedIndex)) where entry.membership != nil {
+            unappliedMemberships.append(entry.index)
+        }
     }
 
     /// Adds what a leader sent behind an entry that matched. Returns the index from which entries were cut off, if any.
@@ -113,7 +126,9 @@ extension RaftLog {
                 truncate(from: entry.index)
                 cut = entry.index
             }
+            let last = lastIndex
             entries.append(contentsOf: received[position...])
+            noteMemberships(after: last)
             break
         }
         return cut
@@ -124,11 +139,13 @@ extension RaftLog {
         entries.removeLast(Int(lastIndex - index) + 1)
         offered = min(offered, index - 1)
         durable = min(durable, index - 1)
+        unappliedMemberships.removeAll { $0 >= index }
     }
 
     /// Starts again behind a snapshot. Nothing of it counts as durable until storage says so.
     mutating func restore(_ snapshot: SnapshotMetadata) {
         entries.removeAll()
+        unappliedMemberships.removeAll()
         compactedIndex = snapshot.index
         compactedTerm = snapshot.term
         committed = snapshot.index
@@ -158,10 +175,10 @@ extension RaftLog {
         durable = max(durable, min(index, lastIndex))
     }
 
-    /// The next entries for the state machine: committed, durable here, and none while some are with it.
-    mutating func takeCommitted() -> [LogEntry] {
+    /// The next entries for the state machine, through `index` at most: durable here, and none while some are with it.
+    mutating func takeCommitted(through index: LogIndex) -> [LogEntry] {
         guard handedOut == applied, durable >= compactedIndex else { return [] }
-        let limit = min(committed, durable)
+        let limit = min(index, committed, durable)
         guard limit > handedOut else { return [] }
         let result = slice(from: handedOut + 1, through: limit, maximumBytes: Limits.maximumApplyBytes)
         handedOut = result.last?.index ?? handedOut
@@ -174,6 +191,7 @@ extension RaftLog {
 
     mutating func markApplied(through index: LogIndex) {
         applied = max(applied, min(index, handedOut))
+        while let first = unappliedMemberships.first, first <= applied { unappliedMemberships.removeFirst() }
     }
 
     /// Drops entries through `index`, which is at most `applied`.

@@ -37,6 +37,7 @@ extension RaftNode {
         guard data.count <= Limits.maximumEntryBytes else {
             throw .entryTooLarge(bytes: data.count, maximum: Limits.maximumEntryBytes)
         }
+        if change.id == id { throw .membership(.leaderItself) }
         switch membership.changed(by: change) {
         case .refused(let refusal):
             throw .membership(refusal)

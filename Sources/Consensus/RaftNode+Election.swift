@@ -12,7 +12,7 @@ extension RaftNode {
         guard leadership == nil, isPromotable else { return }
         electionElapsed = 0
         // A committed membership that is not applied yet would be ignored by this campaign's quorum (as in etcd).
-        guard !log.hasMembershipEntry(after: log.applied, through: log.committed) else { return }
+        guard !log.hasUnappliedCommittedMembership else { return }
         if isTransfer { startElection(isTransfer: true) } else { startPreElection() }
     }
 
@@ -67,7 +67,22 @@ extension RaftNode {
     private var otherVoters: [RaftID] { membership.members.filter { $0 != id && membership.isVoter($0) } }
 
     private func voteRequest(isPreVote: Bool, isTransfer: Bool) -> RequestVote {
-        RequestVote(isPreVote: isPreVote, isTransfer: isTransfer, lastIndex: log.lastIndex, lastTerm: log.lastTerm)
+        RequestVote(
+            isPreVote: isPreVote, isTransfer: isTransfer, lastIndex: log.lastIndex, lastTerm: log.lastTerm,
+            known: knownCommit)
+    }
+
+    var knownCommit: KnownCommit {
+        let index = announcedCommit
+        return KnownCommit(index: index, term: log.term(at: index) ?? 0)
+    }
+
+    /// Takes note of an entry that somebody knows to be committed. What is committed anywhere is committed.
+    mutating func learn(_ known: KnownCommit) throws(ProtocolViolation) {
+        guard leadership == nil, log.matches(index: known.index, term: known.term) else { return }
+        try log.commit(to: known.index)
+        // The campaign counts by a membership that has passed: another one follows when the new one is applied.
+        if ballot != nil, log.hasUnappliedCommittedMembership { becomeFollower(term: term, leader: nil) }
     }
 
     /// Learners answer too: the candidate may know better who votes.
@@ -78,7 +93,7 @@ extension RaftNode {
             vote = from
             electionElapsed = 0
         }
-        let answer = VoteResponse(isPreVote: request.isPreVote, isGranted: isGranted)
+        let answer = VoteResponse(isPreVote: request.isPreVote, isGranted: isGranted, known: knownCommit)
         hold(.voteResponse(answer), to: from, term: isGranted ? requested : term)
     }
 

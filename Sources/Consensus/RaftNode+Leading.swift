@@ -30,6 +30,11 @@ extension RaftNode {
         try log.commit(to: reached)
     }
 
+    /// The commit index as others and the state machine may know it. It stops short of a membership entry until the
+    /// knowledge that it is committed is durable here: a member that forgot a membership others act upon could need the
+    /// vote of a member that is gone.
+    var announcedCommit: LogIndex { log.committed(membershipsKnownThrough: durableHardState.commit) }
+
     var hasCommittedInTerm: Bool { log.term(at: log.committed) == term }
 
     mutating func takeAppendResponse(_ response: AppendResponse, from: RaftID) throws(ProtocolViolation) {
@@ -68,8 +73,9 @@ extension RaftNode {
             leadership?.reads.beginRound(commit: log.committed)
         }
         let round = leadership?.reads.round ?? 0
+        let commit = announcedCommit
         for peer in peers where peer.id != id {
-            let heartbeat = Heartbeat(commit: min(peer.match, log.committed), readRound: round)
+            let heartbeat = Heartbeat(commit: min(peer.match, commit), readRound: round)
             send(.heartbeat(heartbeat), to: peer.id)
         }
         confirmReads()
@@ -96,7 +102,7 @@ extension RaftNode {
             isOpen = sendAppend(to: slot, withEntries: true)
         }
         // The commit index travels alone where no entries carry it; what is lost of it comes with the heartbeats.
-        if isOpen, peers[slot].wantsAppend || peers[slot].sentCommit < log.committed {
+        if isOpen, peers[slot].wantsAppend || peers[slot].sentCommit < announcedCommit {
             _ = sendAppend(to: slot, withEntries: false)
         }
     }
@@ -111,11 +117,11 @@ extension RaftNode {
         let entries =
             withEntries
             ? log.slice(from: previous + 1, through: log.lastIndex, maximumBytes: Limits.maximumAppendBytes) : []
-        let append = Append(
-            previousIndex: previous, previousTerm: previousTerm, commit: log.committed, entries: entries)
+        let commit = announcedCommit
+        let append = Append(previousIndex: previous, previousTerm: previousTerm, commit: commit, entries: entries)
         send(.append(append), to: peers[slot].id)
         peers[slot].wantsAppend = false
-        peers[slot].sentCommit = log.committed
+        peers[slot].sentCommit = commit
         if let last = entries.last, peers[slot].state == .replicate {
             peers[slot].next = last.index + 1
             peers[slot].inflights.add(last: last.index, bytes: entries.reduce(0) { $0 + $1.cost })

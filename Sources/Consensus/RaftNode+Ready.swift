@@ -33,7 +33,10 @@ extension RaftNode {
     private mutating func takePersistRequest() -> PersistRequest? {
         let hardState = HardState(term: term, vote: vote, commit: log.committed)
         let isNewVote = hardState.term != offeredHardState.term || hardState.vote != offeredHardState.vote
-        guard isNewVote || log.offered < log.lastIndex || unofferedSnapshot != nil else { return nil }
+        let isMembershipCommitted = log.committed(membershipsKnownThrough: offeredHardState.commit) < log.committed
+        guard isNewVote || isMembershipCommitted || log.offered < log.lastIndex || unofferedSnapshot != nil else {
+            return nil
+        }
         let unoffered = log.takeUnoffered()
         let number = storage.issue(lastIndex: log.lastIndex, hardState: hardState)
         defer {
@@ -54,7 +57,7 @@ extension RaftNode {
             log.markHandedOut(snapshot: snapshot)
             return .installSnapshot(snapshot)
         }
-        let entries = log.takeCommitted()
+        let entries = log.takeCommitted(through: announcedCommit)
         if entries.isEmpty { return nil }
         var bytes = 0
         for entry in entries {

@@ -23,7 +23,8 @@ public import Primitives
 ///    (votes, acknowledgements) is kept in the node until `onPersisted`, and comes out of the `ready()` after it. A
 ///    leader's appends leave in parallel with its own write (thesis §10.2.1), and its own log counts for the commit index
 ///    only when `onPersisted` said so.
-/// 7. The commit index is stored with the next write that is needed anyway; it makes none by itself.
+/// 7. The commit index is stored with the next write that is needed anyway; it makes none by itself, except that a
+///    membership entry is announced and applied only when its commitment is durable here.
 /// 8. A write that fails ends the member: stop it, never go on with the same node.
 ///
 /// State machine
@@ -31,7 +32,9 @@ public import Primitives
 ///    `ready()` after ``onApplied(through:)`` for the whole of the last. Only entries that are committed and durable on
 ///    this member are applied. Empty and membership entries are in the list too.
 /// 10. A membership entry takes effect when `onApplied` covers it, as in etcd where the application calls ApplyConfChange;
-///     the shell does nothing for it. A leader that is no longer a voter steps down then.
+///     the shell does nothing for it. A leader that is no longer a voter steps down then. A leader refuses to remove
+///     itself (transfer first), and a member that finds itself removed answers votes for a few election timeouts more:
+///     it may be the only one who knows that the change is committed.
 /// 11. To compact, the shell takes a snapshot of a state machine that has applied exactly ``appliedMetadata``, makes it
 ///     durable, and calls ``compact(through:snapshot:)``; entries that are kept behind serve slow followers.
 ///
@@ -170,6 +173,11 @@ extension RaftNode {
     /// Takes a message from a peer. Stale ones and those for somebody else are ignored.
     public mutating func step(_ message: Message) throws(ProtocolViolation) {
         guard message.to == id, message.from != id, message.from != 0 else { return }
+        switch message.payload {
+        case .requestVote(let request): try learn(request.known)
+        case .voteResponse(let response): try learn(response.known)
+        default: break
+        }
         if message.term > term {
             guard meetHigherTerm(message) else { return }
         } else if message.term < term {
@@ -222,7 +230,8 @@ extension RaftNode {
             send(.heartbeatResponse(HeartbeatResponse(readRound: 0)), to: message.from)
         case .requestVote(let request) where request.isPreVote:
             // Likewise a candidate that has the more complete log and the lower term.
-            hold(.voteResponse(VoteResponse(isPreVote: true, isGranted: false)), to: message.from, term: term)
+            let refusal = VoteResponse(isPreVote: true, isGranted: false, known: knownCommit)
+            hold(.voteResponse(refusal), to: message.from, term: term)
         default:
             break
         }

@@ -30,6 +30,7 @@ struct Checker {
     }
 
     var lastApplied: LogIndex { LogIndex(history.count) }
+    var membershipChanges: Int { memberships.count - 1 }
     /// What the cluster decided last about its members.
     var membership: Membership { memberships[memberships.count - 1] }
 

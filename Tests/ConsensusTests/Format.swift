@@ -34,9 +34,10 @@ enum Format {
         switch payload {
         case .requestVote(let request):
             return "\(request.isPreVote ? "pre-vote" : "request-vote") last=\(request.lastIndex)/\(request.lastTerm)"
-                + (request.isTransfer ? " transfer" : "")
+                + " known=\(request.known.index)/\(request.known.term)" + (request.isTransfer ? " transfer" : "")
         case .voteResponse(let response):
             return "\(response.isPreVote ? "pre-vote" : "vote") \(response.isGranted ? "granted" : "refused")"
+                + " known=\(response.known.index)/\(response.known.term)"
         case .append(let append):
             return "append prev=\(append.previousIndex)/\(append.previousTerm) commit=\(append.commit) "
                 + entries(append.entries)

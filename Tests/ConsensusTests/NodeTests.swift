@@ -4,6 +4,8 @@ import Testing
 @testable import Consensus
 
 @Suite struct ElectionTests {
+    private let nothing = KnownCommit(index: 0, term: 0)
+
     /// Paper §5.2: a member that hears nothing campaigns, after a time drawn from the configured range.
     @Test func silenceLeadsToACampaign() throws {
         var cluster = try TestCluster(voters: [1, 2, 3])
@@ -37,7 +39,7 @@ import Testing
     /// Paper §5.2: one vote a term, first come first served, and it survives a crash.
     @Test func aVoteSurvivesACrash() throws {
         var cluster = try TestCluster(voters: [1, 2, 3])
-        let request = RequestVote(isPreVote: false, isTransfer: false, lastIndex: 0, lastTerm: 0)
+        let request = RequestVote(isPreVote: false, isTransfer: false, lastIndex: 0, lastTerm: 0, known: nothing)
         try cluster.with(1) {
             try $0.node.step(Message(from: 2, to: 1, term: 1, payload: .requestVote(request)))
         }
@@ -49,7 +51,7 @@ import Testing
             try $0.node.step(Message(from: 3, to: 1, term: 1, payload: .requestVote(request)))
         }
         try cluster.process(1)
-        let refused = VoteResponse(isPreVote: false, isGranted: false)
+        let refused = VoteResponse(isPreVote: false, isGranted: false, known: nothing)
         #expect(cluster.network.map(\.message.payload) == [.voteResponse(refused)])
     }
 
@@ -82,7 +84,7 @@ import Testing
     @Test func votersIgnoreCampaignsWhileTheyHearALeader() throws {
         var cluster = try TestCluster(voters: [1, 2, 3])
         try cluster.elect(1)
-        let request = RequestVote(isPreVote: false, isTransfer: false, lastIndex: 99, lastTerm: 99)
+        let request = RequestVote(isPreVote: false, isTransfer: false, lastIndex: 99, lastTerm: 99, known: nothing)
         try cluster.with(2) {
             try $0.node.step(Message(from: 3, to: 2, term: 9, payload: .requestVote(request)))
         }
@@ -135,7 +137,7 @@ import Testing
         var cluster = try TestCluster(voters: [1, 2, 3])
         try cluster.elect(1)
         try cluster.propose(1, "a")
-        try cluster.process(1)
+        try cluster.stabilize([1, 2])
         try cluster.drop(to: 3)
         try cluster.stabilize()
         #expect(try cluster[3].node.lastIndex == 1)
@@ -211,11 +213,12 @@ import Testing
     @Test func changesComeOneAtATimeAndAfterTheFirstCommit() throws {
         var cluster = try TestCluster(voters: [1, 2, 3])
         try cluster.with(1) { $0.node.campaign() }
-        for _ in 0..<4 {
+        while try cluster.status(1).role != .leader {
             for id: RaftID in [1, 2] {
                 try cluster.process(id)
                 try cluster.with(id) { $0.persist($0.pendingWrites.count) }
-                if try cluster.status(1).role != .leader { try cluster.deliver(id) }
+                try cluster.process(id)
+                try cluster.deliver(id == 1 ? 2 : 1)
             }
         }
         #expect(try cluster.status(1).role == .leader)
