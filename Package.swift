@@ -50,6 +50,8 @@ let core: [Target] = [
     module("Primitives"),
     tests("Primitives"),
     module("ClusterModel", ["Primitives"]),
+    module("Consensus", ["Primitives", deques]),
+    tests("Consensus", ["Primitives", deques], resources: [.copy("testdata")]),
     module("DurableLog", ["Primitives"]),
     tests("DurableLog", ["Primitives"]),
     module("ClusterState", ["Primitives", "ClusterModel", hashTrees]),
@@ -62,6 +64,7 @@ let core: [Target] = [
     module("AgentCore", ["Primitives", "ClusterModel"]),
     tests("AgentCore", ["Primitives", "ClusterModel"]),
     module("Orchestration", ["Primitives", "ClusterModel", "ClusterState", heaps]),
+    tests("Orchestration", ["Primitives", "ClusterModel", "ClusterState"]),
 ]
 
 let drivers: [Target] = [
