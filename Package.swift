@@ -32,6 +32,13 @@ func tests(_ name: String, _ dependencies: [Target.Dependency] = [], resources: 
 let hashTrees = Target.Dependency.product(name: "HashTreeCollections", package: "swift-collections")
 let protobuf = Target.Dependency.product(name: "SwiftProtobuf", package: "swift-protobuf")
 
+let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummingbird")
+let asyncHTTPClient = Target.Dependency.product(name: "AsyncHTTPClient", package: "async-http-client")
+let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
+let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+let httpTypes = Target.Dependency.product(name: "HTTPTypes", package: "swift-http-types")
+let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+
 // A target depends only on targets above it.
 let core: [Target] = [
     module("Primitives"),
@@ -41,18 +48,40 @@ let core: [Target] = [
     tests("ClusterState", ["Primitives", "ClusterModel"]),
 ]
 
-let drivers: [Target] = []
+let drivers: [Target] = [
+    module("DockerSchema", ["Primitives", "ClusterModel"]),
+    tests("DockerSchema", ["Primitives", "ClusterModel"]),
+    module(
+        "EngineAPI",
+        ["Primitives", "ClusterModel", "ClusterState", "DockerSchema", hummingbird, httpTypes, nioCore, logging]),
+    tests(
+        "EngineAPI",
+        ["Primitives", "ClusterModel", "ClusterState", "DockerSchema", asyncHTTPClient, nioCore, logging]),
+    module("SwarmCommands", ["Primitives", "ClusterModel", "DockerSchema", argumentParser, asyncHTTPClient, nioCore]),
+    tests("SwarmCommands", ["Primitives", "ClusterModel", "DockerSchema", "EngineAPI"]),
+]
 
-let shells: [Target] = []
+let shells: [Target] = [
+    program("swarmctl", ["SwarmCommands"])
+]
 
 let coreDependencies: [Package.Dependency] = [
     .package(url: "https://github.com/apple/swift-collections", exact: "1.6.0"),
     .package(url: "https://github.com/apple/swift-protobuf", exact: "1.39.0", traits: []),
 ]
 
+let shellDependencies: [Package.Dependency] = [
+    .package(url: "https://github.com/hummingbird-project/hummingbird", exact: "2.28.1"),
+    .package(url: "https://github.com/swift-server/async-http-client", exact: "1.37.0"),
+    .package(url: "https://github.com/apple/swift-nio", exact: "2.101.2"),
+    .package(url: "https://github.com/apple/swift-http-types", exact: "1.8.0"),
+    .package(url: "https://github.com/apple/swift-log", exact: "1.16.2"),
+    .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
+]
+
 let package = Package(
     name: "swarm",
-    dependencies: coreDependencies,
+    dependencies: coreOnly ? coreDependencies : coreDependencies + shellDependencies,
     targets: coreOnly ? core : core + drivers + shells,
     swiftLanguageModes: [.v6]
 )
