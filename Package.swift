@@ -29,42 +29,47 @@ func tests(_ name: String, _ dependencies: [Target.Dependency] = [], resources: 
         swiftSettings: settings)
 }
 
-let hashTrees = Target.Dependency.product(name: "HashTreeCollections", package: "swift-collections")
-let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
-let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
-let nioSSL = Target.Dependency.product(name: "NIOSSL", package: "swift-nio-ssl")
-let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
-let deques = Target.Dependency.product(name: "DequeModule", package: "swift-collections")
-let grpc = Target.Dependency.product(name: "GRPCCore", package: "grpc-swift-2")
-let grpcProtobuf = Target.Dependency.product(name: "GRPCProtobuf", package: "grpc-swift-protobuf")
-let grpcTransport = Target.Dependency.product(
-    name: "GRPCNIOTransportHTTP2Posix", package: "grpc-swift-nio-transport")
-let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
-let asn1 = Target.Dependency.product(name: "SwiftASN1", package: "swift-asn1")
-let x509 = Target.Dependency.product(name: "X509", package: "swift-certificates")
-let heaps = Target.Dependency.product(name: "HeapModule", package: "swift-collections")
-let protobuf = Target.Dependency.product(name: "SwiftProtobuf", package: "swift-protobuf")
+func product(_ name: String, of package: String) -> Target.Dependency { .product(name: name, package: package) }
+
+let argumentParser = product("ArgumentParser", of: "swift-argument-parser")
+let asn1 = product("SwiftASN1", of: "swift-asn1")
+let asyncHTTPClient = product("AsyncHTTPClient", of: "async-http-client")
+let crypto = product("Crypto", of: "swift-crypto")
+let deques = product("DequeModule", of: "swift-collections")
+let grpc = product("GRPCCore", of: "grpc-swift-2")
+let grpcProtobuf = product("GRPCProtobuf", of: "grpc-swift-protobuf")
+let grpcTransport = product("GRPCNIOTransportHTTP2Posix", of: "grpc-swift-nio-transport")
+let hashTrees = product("HashTreeCollections", of: "swift-collections")
+let heaps = product("HeapModule", of: "swift-collections")
+let httpTypes = product("HTTPTypes", of: "swift-http-types")
+let hummingbird = product("Hummingbird", of: "hummingbird")
+let logging = product("Logging", of: "swift-log")
+let nioCore = product("NIOCore", of: "swift-nio")
+let nioPosix = product("NIOPosix", of: "swift-nio")
+let nioSSL = product("NIOSSL", of: "swift-nio-ssl")
+let protobuf = product("SwiftProtobuf", of: "swift-protobuf")
+let x509 = product("X509", of: "swift-certificates")
 
 // A target depends only on targets above it.
 let core: [Target] = [
     module("Primitives"),
     tests("Primitives"),
     module("ClusterModel", ["Primitives"]),
+    module("ClusterMessages", ["Primitives", "ClusterModel", protobuf]),
+    module("TestSupport", ["Primitives", "ClusterModel"]),
+    tests("ClusterMessages", ["Primitives", "ClusterModel", "TestSupport", protobuf]),
     module("Consensus", ["Primitives", deques]),
     tests("Consensus", ["Primitives", deques], resources: [.copy("testdata")]),
     module("DurableLog", ["Primitives"]),
     tests("DurableLog", ["Primitives"]),
     module("ClusterState", ["Primitives", "ClusterModel", hashTrees]),
     tests("ClusterState", ["Primitives", "ClusterModel"]),
-    module("Assignments", ["Primitives", "ClusterModel", "ClusterState"]),
-    tests("Assignments", ["Primitives", "ClusterModel", "ClusterState"]),
-    module("ClusterMessages", ["Primitives", "ClusterModel", protobuf]),
-    module("TestSupport", ["Primitives", "ClusterModel"]),
-    tests("ClusterMessages", ["Primitives", "ClusterModel", "TestSupport", protobuf]),
-    module("AgentCore", ["Primitives", "ClusterModel"]),
-    tests("AgentCore", ["Primitives", "ClusterModel"]),
     module("Orchestration", ["Primitives", "ClusterModel", "ClusterState", heaps]),
     tests("Orchestration", ["Primitives", "ClusterModel", "ClusterState"]),
+    module("Assignments", ["Primitives", "ClusterModel", "ClusterState"]),
+    tests("Assignments", ["Primitives", "ClusterModel", "ClusterState"]),
+    module("AgentCore", ["Primitives", "ClusterModel"]),
+    tests("AgentCore", ["Primitives", "ClusterModel"]),
 ]
 
 let drivers: [Target] = [
@@ -76,16 +81,27 @@ let drivers: [Target] = [
             "Primitives", "ClusterModel", "ClusterMessages", "ClusterIdentity", protobuf, grpc, grpcProtobuf,
             grpcTransport, x509,
         ]),
+    module("DockerSchema", ["Primitives", "ClusterModel"]),
+    tests("DockerSchema", ["Primitives", "ClusterModel"]),
+    module(
+        "EngineAPI",
+        ["Primitives", "ClusterModel", "ClusterState", "DockerSchema", hummingbird, httpTypes, nioCore, logging]),
+    tests(
+        "EngineAPI",
+        ["Primitives", "ClusterModel", "ClusterState", "DockerSchema", asyncHTTPClient, nioCore, logging]),
 ]
 
 let shells: [Target] = [
     module(
         "ManagerNode",
         [
-            "Primitives", "ClusterModel", "ClusterMessages", "ClusterState", "Consensus", "Orchestration",
-            "Assignments", "ClusterIdentity", "ClusterWire", protobuf, grpc, logging, x509,
+            "Primitives", "ClusterModel", "ClusterMessages", "ClusterState", "Consensus", "DurableLog",
+            "Orchestration", "Assignments", "ClusterIdentity", "ClusterWire", protobuf, grpc, logging, x509,
         ]),
     module("Lab", ["Primitives", argumentParser]),
+    module("SwarmCommands", ["Primitives", "ClusterModel", "DockerSchema", argumentParser, asyncHTTPClient, nioCore]),
+    tests("SwarmCommands", ["Primitives", "ClusterModel", "DockerSchema", "EngineAPI"]),
+    program("swarmctl", ["SwarmCommands"]),
 ]
 
 let coreDependencies: [Package.Dependency] = [
@@ -98,6 +114,7 @@ let shellDependencies: [Package.Dependency] = [
     .package(url: "https://github.com/apple/swift-asn1", exact: "1.7.4"),
     .package(url: "https://github.com/apple/swift-certificates", exact: "1.21.1"),
     .package(url: "https://github.com/apple/swift-crypto", exact: "4.5.2"),
+    .package(url: "https://github.com/apple/swift-http-types", exact: "1.8.0"),
     .package(url: "https://github.com/apple/swift-log", exact: "1.16.2"),
     .package(url: "https://github.com/apple/swift-nio", exact: "2.101.2"),
     .package(url: "https://github.com/apple/swift-nio-ssl", exact: "2.37.6"),
@@ -105,7 +122,6 @@ let shellDependencies: [Package.Dependency] = [
     .package(url: "https://github.com/grpc/grpc-swift-nio-transport", exact: "2.9.2"),
     .package(url: "https://github.com/grpc/grpc-swift-protobuf", exact: "2.4.1"),
     .package(url: "https://github.com/hummingbird-project/hummingbird", exact: "2.28.1"),
-    .package(url: "https://github.com/jpsim/Yams", exact: "6.2.2"),
     .package(url: "https://github.com/swift-server/async-http-client", exact: "1.37.0"),
 ]
 

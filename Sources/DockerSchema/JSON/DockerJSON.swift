@@ -1,0 +1,97 @@
+import FoundationEssentials
+public import Primitives
+
+/// Reads and writes JSON as Docker does.
+public enum DockerJSON {
+    /// Keys are sorted, so that equal values are equal bytes.
+    public static func encode(_ value: some Encodable, pretty: Bool = false) throws -> [UInt8] {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        if pretty { encoder.outputFormatting.insert(.prettyPrinted) }
+        return [UInt8](try encoder.encode(value))
+    }
+
+    /// The same as ``encode(_:pretty:)`` as text.
+    public static func text(_ value: some Encodable, pretty: Bool = false) throws -> String {
+        String(decoding: try encode(value, pretty: pretty), as: UTF8.self)
+    }
+
+    /// - Throws: ``Failure`` with code `invalidArgument`, naming the field and what it should be.
+    public static func decode<Value: Decodable>(
+        _ type: Value.Type, from bytes: some Sequence<UInt8>
+    ) throws(Failure) -> Value {
+        do {
+            return try JSONDecoder().decode(type, from: Data(bytes))
+        } catch let error as DecodingError {
+            throw Failure(.invalidArgument, explanation(of: error))
+        } catch {
+            throw Failure(.invalidArgument, "the body is not valid JSON", cause: error)
+        }
+    }
+
+    /// Reads base64 in the standard or the URL alphabet, padded or not; nil for anything else.
+    public static func bytes(base64 text: String) -> [UInt8]? {
+        var standard = text.replacing("-", with: "+").replacing("_", with: "/")
+        while !standard.utf8.count.isMultiple(of: 4) { standard += "=" }
+        return Data(base64Encoded: standard).map([UInt8].init)
+    }
+
+    public static func base64(_ bytes: [UInt8]) -> String {
+        Data(bytes).base64EncodedString()
+    }
+
+    private static func explanation(of error: DecodingError) -> String {
+        func path(_ context: DecodingError.Context, _ last: (any CodingKey)? = nil) -> String {
+            let keys = context.codingPath + (last.map { [$0] } ?? [])
+            return keys.map { $0.intValue.map { "[\($0)]" } ?? $0.stringValue }.joined(separator: ".")
+                .replacing(".[", with: "[")
+        }
+        switch error {
+        case .typeMismatch(let type, let context): return "\(path(context)): expected \(name(of: type))"
+        case .valueNotFound(let type, let context): return "\(path(context)): null where \(name(of: type)) is expected"
+        case .keyNotFound(let key, let context): return "\(path(context, key)) is missing"
+        case .dataCorrupted(let context):
+            return context.codingPath.isEmpty
+                ? "the body is not valid JSON: \(context.debugDescription)"
+                : "\(path(context)): \(context.debugDescription)"
+        @unknown default: return "the body is not valid JSON"
+        }
+    }
+
+    private static func name(of type: any Any.Type) -> String {
+        switch type {
+        case is String.Type: "a string"
+        case is Bool.Type: "true or false"
+        case is Double.Type, is Float.Type: "a number"
+        case is any FixedWidthInteger.Type: "a whole number in the range of \(type)"
+        case is any JSONListMarker.Type: "a list"
+        default: "an object"
+        }
+    }
+}
+
+private protocol JSONListMarker {}
+extension Array: JSONListMarker {}
+
+/// A decoded request, and the paths of what it set that the cluster cannot hold.
+public struct RequestBody<Value: Codable & Sendable>: Sendable {
+    public var value: Value
+    /// Ordered; `TaskTemplate.ContainerSpec.Privileges.SELinuxContext`.
+    public var unsupported: [String]
+
+    /// - Throws: ``Failure`` with code `invalidArgument`, naming the malformed field.
+    public init(decoding bytes: some Sequence<UInt8>, as type: Value.Type = Value.self) throws(Failure) {
+        let raw = try DockerJSON.decode(JSONValue.self, from: bytes)
+        value = try DockerJSON.decode(type, from: bytes)
+        let known: JSONValue
+        do {
+            known = try DockerJSON.decode(JSONValue.self, from: try DockerJSON.encode(value))
+        } catch {
+            throw Failure(.internal, "the request cannot be written again", cause: error)
+        }
+        unsupported = raw.paths(absentIn: known)
+    }
+
+    /// One line for each path.
+    public var warnings: [String] { unsupported.map { "\($0) is not supported and was ignored" } }
+}

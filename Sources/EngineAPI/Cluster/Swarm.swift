@@ -1,0 +1,96 @@
+import ClusterModel
+import ClusterState
+import DockerSchema
+import Hummingbird
+import Primitives
+
+extension EngineAPI {
+    func answerSwarm(_ route: Route, _ exchange: Exchange) async throws -> Response {
+        switch route {
+        case .swarmInspect: try await swarmInspect()
+        case .swarmInit: try await swarmInit(exchange)
+        case .swarmJoin: try await swarmJoin(exchange)
+        case .swarmLeave: try await swarmLeave(exchange)
+        default: try await swarmUpdate(exchange)
+        }
+    }
+
+    private func swarmInspect() async throws -> Response {
+        guard let stored = try await managerTables().cluster else {
+            throw Failure(.unavailable, "the cluster's settings are not here yet; try again in a moment")
+        }
+        let tokens = try await cluster.joinTokens()
+        return try Reply.json(
+            Docker.Swarm(stored, tokens: Docker.JoinTokens(Worker: tokens.worker, Manager: tokens.manager)))
+    }
+
+    private func swarmInit(_ exchange: Exchange) async throws -> Response {
+        let docker = try await exchange.body(Docker.SwarmInit.self).value
+        guard await cluster.membership().state == .inactive else { throw DockerTexts.alreadyInSwarm }
+        var request = InitRequest(
+            listenAddress: docker.ListenAddr ?? "", advertiseAddress: docker.AdvertiseAddr ?? "",
+            dataPathAddress: docker.DataPathAddr ?? "", dataPathPort: docker.DataPathPort == 0 ? nil : docker.DataPathPort,
+            subnetPrefixLength: docker.SubnetSize == 0 ? nil : docker.SubnetSize,
+            availability: try NodeAvailability(
+                dockerName: docker.Availability, default: .active, field: "Availability"))
+        if let port = request.dataPathPort, !(1024...49151).contains(port) {
+            throw Failure(.invalidArgument, "DataPathPort: \(port) is not between 1024 and 49151")
+        }
+        for (index, text) in (docker.DefaultAddrPool ?? []).enumerated() {
+            guard let pool = IPv4Network(text) else {
+                throw Failure(.invalidArgument, "DefaultAddrPool[\(index)]: \"\(text)\" is not an IPv4 network")
+            }
+            if let other = request.addressPools.first(where: { $0.overlaps(pool) }) {
+                throw Failure(.invalidArgument, "DefaultAddrPool[\(index)]: \(pool) overlaps \(other)")
+            }
+            request.addressPools.append(pool)
+        }
+        if let length = request.subnetPrefixLength {
+            guard length <= 29, request.addressPools.allSatisfy({ $0.prefixLength <= length }) else {
+                throw Failure(.invalidArgument, "SubnetSize: \(length) does not fit the pools, or is above 29")
+            }
+        }
+        // There is nowhere to put warnings in this answer, which is the node's id alone.
+        var warnings: [String] = []
+        if let spec = docker.Spec { try request.spec.merge(spec, warnings: &warnings) }
+        return try Reply.json(try await cluster.initialize(request).description)
+    }
+
+    private func swarmJoin(_ exchange: Exchange) async throws -> Response {
+        let docker = try await exchange.body(Docker.SwarmJoin.self).value
+        guard await cluster.membership().state == .inactive else { throw DockerTexts.alreadyInSwarm }
+        guard let token = docker.JoinToken, !token.isEmpty else {
+            throw Failure(.invalidArgument, "JoinToken is missing")
+        }
+        try await cluster.join(
+            JoinRequest(
+                token: token, managers: docker.RemoteAddrs?.filter { !$0.isEmpty } ?? [],
+                listenAddress: docker.ListenAddr ?? "", advertiseAddress: docker.AdvertiseAddr ?? "",
+                dataPathAddress: docker.DataPathAddr ?? "",
+                availability: try NodeAvailability(
+                    dockerName: docker.Availability, default: .active, field: "Availability")))
+        return Reply.empty()
+    }
+
+    private func swarmLeave(_ exchange: Exchange) async throws -> Response {
+        guard await cluster.membership().state != .inactive else { throw DockerTexts.notInSwarm }
+        try await cluster.leave(force: exchange.query.flag("force"))
+        return Reply.empty()
+    }
+
+    private func swarmUpdate(_ exchange: Exchange) async throws -> Response {
+        let body = try await exchange.body(Docker.SwarmSpec.self)
+        let version = try exchange.query.version()
+        try await write { tables in
+            guard var stored = tables.cluster else { throw DockerTexts.notInSwarm }
+            try Self.checkVersion(version, stored.meta, "the swarm")
+            var warnings: [String] = []
+            let before = stored.spec
+            try stored.spec.merge(body.value, warnings: &warnings)
+            return stored.spec == before ? [] : [.update(.cluster(stored), bySpec: true)]
+        }
+        if exchange.query.flag("rotateWorkerToken") { try await cluster.rotateToken(of: .worker) }
+        if exchange.query.flag("rotateManagerToken") { try await cluster.rotateToken(of: .manager) }
+        return Reply.empty()
+    }
+}

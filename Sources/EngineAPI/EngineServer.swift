@@ -1,0 +1,99 @@
+import DockerSchema
+import HTTPTypes
+import Hummingbird
+public import Logging
+import NIOCore
+import Primitives
+import ServiceLifecycle
+
+/// Serves ``EngineAPI`` on a unix socket.
+public struct EngineServer: Sendable {
+    private let api: EngineAPI
+    private let socketPath: String
+    private let logger: Logger
+    private let onListening: @Sendable () async -> Void
+
+    /// - Parameters:
+    ///   - socketPath: a leftover socket is replaced; the folder must exist, and its mode decides who may connect.
+    ///   - onListening: called once clients can connect; the place for chmod and readiness.
+    public init(
+        api: EngineAPI, socketPath: String, logger: Logger, onListening: @escaping @Sendable () async -> Void = {}
+    ) {
+        self.api = api
+        self.socketPath = socketPath
+        self.logger = logger
+        self.onListening = onListening
+    }
+
+    /// Serves until the surrounding ServiceGroup shuts down gracefully or the task is cancelled.
+    public func run() async throws {
+        let application = Application(
+            responder: EngineResponder(api: api),
+            configuration: ApplicationConfiguration(address: .unixDomainSocket(path: socketPath)),
+            onServerRunning: { [onListening] _ in await onListening() },
+            logger: logger)
+        try await application.run()
+    }
+}
+
+/// Turns a request into a route, and what fails into Docker's error body.
+struct EngineResponder: HTTPResponder {
+    let api: EngineAPI
+
+    func respond(to request: Request, context: BasicRequestContext) async throws -> Response {
+        var response: Response
+        do {
+            let target = try RequestTarget(request.head.path ?? "/")
+            let route = try Route(method: request.method, path: target.path)
+            response = try await api.answer(route, Exchange(request: request, target: target))
+        } catch {
+            response = Reply.failure(error)
+            if response.status.code >= 500 {
+                context.logger.warning("\(request.method) \(request.head.path ?? ""): \(error)")
+            }
+        }
+        for (name, value) in EngineResponder.headers { response.headers[name] = value }
+        return request.method == .head ? response.createHeadResponse() : response
+    }
+
+    private static let headers: [(HTTPField.Name, String)] = [
+        ("Api-Version", Docker.apiVersion.description), ("Docker-Experimental", "false"), ("Ostype", "linux"),
+        ("Server", "Swarm"),
+    ].compactMap { name, value in HTTPField.Name(name).map { ($0, value) } }
+}
+
+extension EngineAPI {
+    func answer(_ route: Route, _ exchange: Exchange) async throws -> Response {
+        switch route {
+        case .ping: await ping(exchange)
+        case .version: try await version()
+        case .info: try await info()
+        case .containerList: try await containerList(exchange)
+        case .swarmInspect, .swarmInit, .swarmJoin, .swarmLeave, .swarmUpdate: try await answerSwarm(route, exchange)
+        case .nodeList: try await nodeList(exchange)
+        case .nodeInspect(let name): try await nodeInspect(name)
+        case .nodeUpdate(let name): try await nodeUpdate(name, exchange)
+        case .nodeRemove(let name): try await nodeRemove(name, exchange)
+        case .serviceList: try await serviceList(exchange)
+        case .serviceCreate: try await serviceCreate(exchange)
+        case .serviceInspect(let name): try await serviceInspect(name)
+        case .serviceUpdate(let name): try await serviceUpdate(name, exchange)
+        case .serviceRemove(let name): try await serviceRemove(name)
+        case .serviceLogs(let name): try await serviceLogs(name, exchange)
+        case .taskList: try await taskList(exchange)
+        case .taskInspect(let name): try await taskInspect(name)
+        case .taskLogs(let name): try await taskLogs(name, exchange)
+        case .networkList: try await networkList(exchange)
+        case .networkCreate: try await networkCreate(exchange)
+        case .networkInspect(let name): try await networkInspect(name)
+        case .networkRemove(let name): try await networkRemove(name)
+        case .secretList, .secretCreate, .secretInspect, .secretUpdate, .secretRemove:
+            try await answerSecret(route, exchange)
+        case .configList, .configCreate, .configInspect, .configUpdate, .configRemove:
+            try await answerConfig(route, exchange)
+        case .imageList, .imageCreate, .imageLoad, .imageInspect, .imagePush, .imageTag, .imageRemove, .distribution:
+            try await answerImage(route, exchange)
+        case .volumeList, .volumeCreate, .volumeInspect, .volumeRemove: try await answerVolume(route, exchange)
+        }
+    }
+}

@@ -1,0 +1,209 @@
+public import ClusterModel
+public import ClusterState
+public import Primitives
+
+/// The cluster as this node sees and changes it; the daemon implements it.
+///
+/// Every method throws ``Failure``. A write on a manager that does not lead goes to the leader, which is this port's
+/// work, not the caller's.
+public protocol ClusterPort: Sendable {
+    /// What this node is in the cluster, at once and without the network.
+    func membership() async -> Membership
+
+    /// The state, at least as new as the last write through this node.
+    func tables() async throws -> ClusterTables
+
+    /// Proposes a transaction and waits until it is applied here.
+    ///
+    /// - Returns: its raft index.
+    /// - Throws: ``Failure`` made by ``Failure/init(_:)`` from a refusal; `unavailable` without a leader.
+    func propose(_ transaction: Transaction) async throws -> UInt64
+
+    /// Makes this node the first manager of a new cluster.
+    func initialize(_ request: InitRequest) async throws -> NodeID
+    func join(_ request: JoinRequest) async throws
+    /// Without `force` a manager refuses.
+    func leave(force: Bool) async throws
+
+    func joinTokens() async throws -> TokenPair
+    /// Makes the role's old token worthless.
+    func rotateToken(of role: NodeRole) async throws
+
+    /// Every known manager, with what Raft knows of it.
+    func managerHealth() async -> [NodeID: ManagerHealth]
+
+    /// The tasks' logs of all nodes, merged; ends when it is read up to now unless `follow` is set.
+    ///
+    /// The end of iteration stops the work behind it.
+    func logs(of tasks: [TaskID], options: LogOptions) -> AsyncThrowingStream<LogLine, any Error>
+
+    /// The wall clock, for what is proposed.
+    func now() -> Timestamp
+    /// 128 random bits, for a new object's id.
+    func freshID() -> UInt128
+}
+
+public struct Membership: Sendable {
+    public enum State: String, Sendable {
+        case inactive
+        case pending
+        case active
+        case error
+        case locked
+    }
+
+    public var nodeID: NodeID?
+    /// The advertised address, without port.
+    public var address: String
+    public var state: State
+    public var isManager: Bool
+    /// Why the state is `error` or `pending`; empty otherwise.
+    public var error: String
+    /// Managers that this node knows, `HOST:PORT` each.
+    public var remoteManagers: [(id: NodeID, address: String)]
+
+    public init(
+        nodeID: NodeID? = nil, address: String = "", state: State, isManager: Bool = false, error: String = "",
+        remoteManagers: [(id: NodeID, address: String)] = []
+    ) {
+        self.nodeID = nodeID
+        self.address = address
+        self.state = state
+        self.isManager = isManager
+        self.error = error
+        self.remoteManagers = remoteManagers
+    }
+}
+
+/// The options of a new cluster; an empty text and a nil leave the choice to the daemon.
+public struct InitRequest: Hashable, Sendable {
+    public var listenAddress: String
+    public var advertiseAddress: String
+    public var dataPathAddress: String
+    public var dataPathPort: UInt16?
+    public var addressPools: [IPv4Network]
+    public var subnetPrefixLength: UInt8?
+    public var availability: NodeAvailability
+    public var spec: ClusterSpec
+
+    public init(
+        listenAddress: String = "", advertiseAddress: String = "", dataPathAddress: String = "",
+        dataPathPort: UInt16? = nil, addressPools: [IPv4Network] = [], subnetPrefixLength: UInt8? = nil,
+        availability: NodeAvailability = .active, spec: ClusterSpec = ClusterSpec()
+    ) {
+        self.listenAddress = listenAddress
+        self.advertiseAddress = advertiseAddress
+        self.dataPathAddress = dataPathAddress
+        self.dataPathPort = dataPathPort
+        self.addressPools = addressPools
+        self.subnetPrefixLength = subnetPrefixLength
+        self.availability = availability
+        self.spec = spec
+    }
+}
+
+public struct JoinRequest: Hashable, Sendable {
+    public var token: String
+    /// Managers to ask, `HOST:PORT`; empty takes those that the token names.
+    public var managers: [String]
+    public var listenAddress: String
+    public var advertiseAddress: String
+    public var dataPathAddress: String
+    public var availability: NodeAvailability
+
+    public init(
+        token: String, managers: [String] = [], listenAddress: String = "", advertiseAddress: String = "",
+        dataPathAddress: String = "", availability: NodeAvailability = .active
+    ) {
+        self.token = token
+        self.managers = managers
+        self.listenAddress = listenAddress
+        self.advertiseAddress = advertiseAddress
+        self.dataPathAddress = dataPathAddress
+        self.availability = availability
+    }
+}
+
+public struct TokenPair: Hashable, Sendable {
+    public var worker: String
+    public var manager: String
+
+    public init(worker: String, manager: String) {
+        self.worker = worker
+        self.manager = manager
+    }
+}
+
+public struct ManagerHealth: Hashable, Sendable {
+    public var isLeader: Bool
+    /// nil is: not known here.
+    public var isReachable: Bool?
+    /// `HOST:PORT`.
+    public var address: String
+
+    public init(isLeader: Bool, isReachable: Bool?, address: String) {
+        self.isLeader = isLeader
+        self.isReachable = isReachable
+        self.address = address
+    }
+}
+
+public struct LogOptions: Hashable, Sendable {
+    public var stdout: Bool
+    public var stderr: Bool
+    public var follow: Bool
+    public var since: Timestamp?
+    public var until: Timestamp?
+    /// Lines of each task from the end; nil is all.
+    public var tail: Int?
+
+    public init(
+        stdout: Bool = true, stderr: Bool = true, follow: Bool = false, since: Timestamp? = nil,
+        until: Timestamp? = nil, tail: Int? = nil
+    ) {
+        self.stdout = stdout
+        self.stderr = stderr
+        self.follow = follow
+        self.since = since
+        self.until = until
+        self.tail = tail
+    }
+}
+
+/// A line that a task wrote, or a notice in its place (a node that cannot be asked), which goes to stderr.
+public struct LogLine: Hashable, Sendable {
+    public enum Stream: Hashable, Sendable {
+        case stdout
+        case stderr
+        case notice
+    }
+
+    public var task: TaskID
+    public var node: NodeID?
+    public var stream: Stream
+    public var time: Timestamp
+    /// With its newline where the task wrote one.
+    public var text: [UInt8]
+
+    public init(task: TaskID, node: NodeID?, stream: Stream, time: Timestamp, text: [UInt8]) {
+        self.task = task
+        self.node = node
+        self.stream = stream
+        self.time = time
+        self.text = text
+    }
+}
+
+extension Failure {
+    /// What a refused transaction is to a client of the API.
+    public init(_ refusal: TransactionRefusal) {
+        switch refusal {
+        case .exists: self.init(.alreadyExists, refusal.description, cause: nil)
+        case .nameTaken(let kind, let name):
+            self.init(.alreadyExists, "name conflicts with an existing object: \(kind) \(name) already exists")
+        case .notFound: self.init(.notFound, refusal.description)
+        case .stale: self.init(.conflict, refusal.description)
+        case .tooLarge: self.init(.resourceExhausted, refusal.description)
+        }
+    }
+}
