@@ -82,13 +82,9 @@ let drivers: [Target] = [
             grpcTransport, x509,
         ]),
     module("DockerSchema", ["Primitives", "ClusterModel"]),
-    tests("DockerSchema", ["Primitives", "ClusterModel"]),
     module(
         "EngineAPI",
         ["Primitives", "ClusterModel", "ClusterState", "DockerSchema", hummingbird, httpTypes, nioCore, logging]),
-    tests(
-        "EngineAPI",
-        ["Primitives", "ClusterModel", "ClusterState", "DockerSchema", asyncHTTPClient, nioCore, logging]),
 ]
 
 let shells: [Target] = [
@@ -99,9 +95,11 @@ let shells: [Target] = [
             "Orchestration", "Assignments", "ClusterIdentity", "ClusterWire", protobuf, grpc, logging, x509,
         ]),
     module("Lab", ["Primitives", argumentParser]),
-    module("SwarmCommands", ["Primitives", "ClusterModel", "DockerSchema", argumentParser, asyncHTTPClient, nioCore]),
-    tests("SwarmCommands", ["Primitives", "ClusterModel", "DockerSchema", "EngineAPI"]),
-    program("swarmctl", ["SwarmCommands"]),
+    module(
+        "WorkerNode",
+        [
+            "Primitives", "ClusterModel", "ClusterMessages", "AgentCore", "ClusterWire", protobuf, grpc, logging,
+        ]),
 ]
 
 let coreDependencies: [Package.Dependency] = [

@@ -303,6 +303,12 @@ public nonisolated struct WireRaftMessage: @unchecked Sendable {
     set {_uniqueStorage()._isTransfer = newValue}
   }
 
+  /// vote, pre-vote and their responses: the term of the entry at `commit`, which the sender knows to be committed.
+  public var commitTerm: UInt64 {
+    get {_storage._commitTerm}
+    set {_uniqueStorage()._commitTerm = newValue}
+  }
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
@@ -508,7 +514,7 @@ nonisolated extension WireRaftSnapshotMetadata: SwiftProtobuf.Message, SwiftProt
 
 nonisolated extension WireRaftMessage: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".RaftMessage"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}type\0\u{1}from\0\u{1}to\0\u{1}term\0\u{3}log_index\0\u{3}log_term\0\u{1}entries\0\u{1}commit\0\u{1}reject\0\u{3}hint_index\0\u{3}hint_term\0\u{1}context\0\u{1}snapshot\0\u{3}is_transfer\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}type\0\u{1}from\0\u{1}to\0\u{1}term\0\u{3}log_index\0\u{3}log_term\0\u{1}entries\0\u{1}commit\0\u{1}reject\0\u{3}hint_index\0\u{3}hint_term\0\u{1}context\0\u{1}snapshot\0\u{3}is_transfer\0\u{3}commit_term\0")
 
   fileprivate class _StorageClass {
     var _type: WireRaftMessageType = .unspecified
@@ -525,6 +531,7 @@ nonisolated extension WireRaftMessage: SwiftProtobuf.Message, SwiftProtobuf._Mes
     var _context: UInt64 = 0
     var _snapshot: WireRaftSnapshotMetadata? = nil
     var _isTransfer: Bool = false
+    var _commitTerm: UInt64 = 0
 
       // This property is used as the initial default value for new instances of the type.
       // The type itself is protecting the reference to its storage via CoW semantics.
@@ -549,6 +556,7 @@ nonisolated extension WireRaftMessage: SwiftProtobuf.Message, SwiftProtobuf._Mes
       _context = source._context
       _snapshot = source._snapshot
       _isTransfer = source._isTransfer
+      _commitTerm = source._commitTerm
     }
   }
 
@@ -581,6 +589,7 @@ nonisolated extension WireRaftMessage: SwiftProtobuf.Message, SwiftProtobuf._Mes
         case 12: try { try decoder.decodeSingularUInt64Field(value: &_storage._context) }()
         case 13: try { try decoder.decodeSingularMessageField(value: &_storage._snapshot) }()
         case 14: try { try decoder.decodeSingularBoolField(value: &_storage._isTransfer) }()
+        case 15: try { try decoder.decodeSingularUInt64Field(value: &_storage._commitTerm) }()
         default: break
         }
       }
@@ -635,6 +644,9 @@ nonisolated extension WireRaftMessage: SwiftProtobuf.Message, SwiftProtobuf._Mes
       if _storage._isTransfer != false {
         try visitor.visitSingularBoolField(value: _storage._isTransfer, fieldNumber: 14)
       }
+      if _storage._commitTerm != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._commitTerm, fieldNumber: 15)
+      }
     }
     try unknownFields.traverse(visitor: &visitor)
   }
@@ -658,6 +670,7 @@ nonisolated extension WireRaftMessage: SwiftProtobuf.Message, SwiftProtobuf._Mes
         if _storage._context != rhs_storage._context {return false}
         if _storage._snapshot != rhs_storage._snapshot {return false}
         if _storage._isTransfer != rhs_storage._isTransfer {return false}
+        if _storage._commitTerm != rhs_storage._commitTerm {return false}
         return true
       }
       if !storagesAreEqual {return false}

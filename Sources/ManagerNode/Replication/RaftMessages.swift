@@ -70,9 +70,13 @@ extension Consensus.Message {
             wire.logIndex = vote.lastIndex
             wire.logTerm = vote.lastTerm
             wire.isTransfer = vote.isTransfer
+            wire.commit = vote.known.index
+            wire.commitTerm = vote.known.term
         case .voteResponse(let response):
             wire.type = response.isPreVote ? .preVoteResponse : .voteResponse
             wire.reject = !response.isGranted
+            wire.commit = response.known.index
+            wire.commitTerm = response.known.term
         case .append(let append):
             wire.type = .append
             wire.logIndex = append.previousIndex
@@ -120,9 +124,12 @@ extension Consensus.Message {
             return .requestVote(
                 RequestVote(
                     isPreVote: wire.type == .preVote, isTransfer: wire.isTransfer, lastIndex: wire.logIndex,
-                    lastTerm: wire.logTerm))
+                    lastTerm: wire.logTerm, known: KnownCommit(index: wire.commit, term: wire.commitTerm)))
         case .preVoteResponse, .voteResponse:
-            return .voteResponse(VoteResponse(isPreVote: wire.type == .preVoteResponse, isGranted: !wire.reject))
+            return .voteResponse(
+                VoteResponse(
+                    isPreVote: wire.type == .preVoteResponse, isGranted: !wire.reject,
+                    known: KnownCommit(index: wire.commit, term: wire.commitTerm)))
         case .append:
             var entries: [LogEntry] = []
             entries.reserveCapacity(wire.entries.count)

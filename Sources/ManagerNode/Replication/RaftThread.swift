@@ -305,6 +305,8 @@ extension ProposalRefused {
             Failure(.invalidArgument, "the change has \(bytes) bytes, the limit is \(maximum)")
         case .membershipChangePending: Failure(.unavailable, "another change of the managers is under way")
         case .termNotCommitted: Failure(.unavailable, "the leader has only just been elected")
+        case .membership(.leaderItself):
+            Failure(.failedPrecondition, "the leader cannot remove itself: let it hand over first")
         case .membership(.lastVoter): Failure(.failedPrecondition, "the last manager cannot be removed")
         case .membership(.noEffect): Failure(.alreadyExists, "the managers are already so")
         case .membership(.invalidID), .invalidTransferee: Failure(.invalidArgument, "no such manager")
