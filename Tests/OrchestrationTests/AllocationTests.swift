@@ -167,7 +167,8 @@ import Testing
 @Suite struct ServiceValidationTests {
     private func message(_ existing: Service? = nil, _ change: (inout ServiceSpec) -> Void) throws -> String {
         var world = try World()
-        try world.create(.network(Network(id: NetworkID(value: 5), spec: NetworkSpec(name: "ingress", isIngress: true))))
+        try world.create(
+            .network(Network(id: NetworkID(value: 5), spec: NetworkSpec(name: "ingress", isIngress: true))))
         try world.service("taken") {
             $0.ports = [
                 PortConfig(targetPort: 80, publishedPort: 80),
@@ -197,7 +198,8 @@ import Testing
         #expect(
             try message { $0.name = String(repeating: "a", count: 64) } == "name must be 63 characters or fewer")
         #expect(
-            try message { $0.task.limits.memoryBytes = 4095 << 10 } == "invalid memory value 4193280: Must be at least 4MiB")
+            try message { $0.task.limits.memoryBytes = 4095 << 10 }
+                == "invalid memory value 4193280: Must be at least 4MiB")
         #expect(
             try message { $0.task.limits.nanoCPUs = 500_000 } == "invalid cpu value 0.0005: Must be at least 0.001")
         #expect(try message { $0.task.container.image = "" } == "ContainerSpec: image reference must be provided")

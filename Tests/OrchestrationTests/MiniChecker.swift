@@ -73,7 +73,9 @@ struct MiniChecker {
             stopped[task.serviceID, default: []].insert(task.id)
         }
         for (id, tasks) in stopped.sorted(by: { $0.key < $1.key }) {
-            guard let service = tables.services[id], case .replicated(let replicas) = service.spec.mode else { continue }
+            guard let service = tables.services[id], case .replicated(let replicas) = service.spec.mode else {
+                continue
+            }
             let config = service.updateConfig
             guard config.failureAction != .continue else { continue }
             let serving = tables.tasks(of: id).filter { $0.isActive && $0.status.isServing }

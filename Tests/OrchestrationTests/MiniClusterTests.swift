@@ -130,7 +130,7 @@ import Testing
         #expect(try objects() == objects())
     }
 
-    @Test func aThousandCyclesLeaveNoAddressBehind() throws {
+    @Test func aThousandTasksLeaveNoAddressBehind() throws {
         var world = try World(nodes: 3)
         try world.create(.network(Network(id: NetworkID(value: 3), spec: NetworkSpec(name: "net"))))
         try world.settle(.allocation)

@@ -256,7 +256,46 @@ import Testing
         #expect(try world.stored(agent).update?.state == .completed)
     }
 
-    @Test func thePinnedStateOfAnUnchangedServiceIsLeftAlone() throws {
+    @Test func startFirstIsRefusedWhenTheOldTaskWasJustReplaced() throws {
+        var (world, web) = try updating(replicas: 1) { $0.update.order = .startFirst }
+        try world.run(.updates)
+        var loop = UpdatesLoop()
+        let output = loop.run(world.tables, changes: nil, now: world.now, random: &world.random)
+        let node = try #require(world.active(web).first?.nodeID.flatMap { world.tables.nodes[$0] })
+        try world.update(node) { $0.spec.availability = .drain }
+        try world.settle(.nodes, .replicas)
+        let changes = try #require(output.transactions.first).changes
+        #expect(throws: TransactionRefusal.self) { try world.apply(changes) }
+        #expect(world.active(web).count == 1)
+    }
+
+    @Test func aNodesClockThatIsAheadDoesNotHoldTheUpdateUp() throws {
+        var (world, web) = try updating(replicas: 2)
+        var loop = UpdatesLoop()
+        for _ in 0..<30 {
+            for _ in 0..<2 {
+                let output = loop.run(world.tables, changes: nil, now: world.now, random: &world.random)
+                for transaction in output.transactions { try world.apply(transaction.changes) }
+            }
+            try world.settle(.replicas, .restarts, .allocation, .scheduling)
+            world.wait(.seconds(3600))
+            try world.playAgents()
+            world.wait(.seconds(-3598))
+        }
+        #expect(try world.stored(web).update?.state == .completed)
+    }
+
+    @Test func failuresCountEvenWithoutHistory() throws {
+        var (world, web) = try updating(replicas: 2) { $0.update.maxFailureRatio = 0.5 }
+        var cluster = try #require(world.tables.cluster)
+        cluster.spec.taskHistoryLimit = 0
+        try world.apply([.update(.cluster(cluster), bySpec: true)])
+        for _ in 0..<60 { try step(&world, failing: "v2") }
+        #expect(try world.stored(web).update?.state == .paused)
+        #expect(world.tables.tasks(of: web.id).count < 8)
+    }
+
+    @Test func labelsOfTheServiceReplaceNothing() throws {
         var (world, web) = try updating()
         for _ in 0..<40 { try step(&world) }
         let before = try world.stored(web)

@@ -51,14 +51,15 @@ public struct ReapingLoop: ControlLoop {
             let ended = slots[key].filter { !$0.isActive && $0.isGone }
             let isSlotClosed = !slots[key].contains(where: \.isActive) && !isWanted(key, service, activeSlots, tables)
             var kept = isSlotClosed ? 0 : historyLimit(service, tables)
+            // An update counts the slots in which a task failed, so one such task stays.
             var hasEvidence = isSlotClosed
             for task in ended.reversed() {
                 if task.isUnassigned || task.desiredState == .remove {
                     delete(task, &batch)
                 } else if kept > 0 {
                     kept -= 1
-                    hasEvidence = hasEvidence || isEvidence(task, service)
-                } else if !hasEvidence, isEvidence(task, service) {
+                    hasEvidence = hasEvidence || service.isEarlyEnd(task)
+                } else if !hasEvidence, service.isEarlyEnd(task) {
                     hasEvidence = true
                 } else {
                     delete(task, &batch)
@@ -83,13 +84,6 @@ public struct ReapingLoop: ControlLoop {
         let attempts = service.spec.task.restart.maxAttempts
         let limit = tables.cluster?.spec.taskHistoryLimit ?? ClusterSpec().taskHistoryLimit
         return max(limit, attempts == 0 ? 0 : min(attempts, OrchestrationLimits.replicasPerService) + 1)
-    }
-
-    /// A failure of the version that is being rolled out: the update counts the slots that have one.
-    private static func isEvidence(_ task: ClusterTask, _ service: Service) -> Bool {
-        guard let update = service.update, task.hasFailed || task.status.state == .complete else { return false }
-        guard update.state == .updating || update.state == .rollbackStarted else { return false }
-        return task.serviceVersion == service.taskVersion && task.status.timestamp >= update.startedAt
     }
 
     private static func delete(_ task: ClusterTask, _ batch: inout ChangeBatch) {

@@ -130,7 +130,9 @@ struct SchedulingRound {
     func obstacles(to demand: Demand, of service: ServiceID, on only: NodeID? = nil) -> [Filter: Int]? {
         var failures: [Filter: Int] = [:]
         for (index, load) in loads.enumerated() where only == nil || load.node.id == only {
-            guard let filter = demand.obstacle(on: load, replicas: serviceTasks[service]?[index] ?? 0) else { return nil }
+            guard let filter = demand.obstacle(on: load, replicas: serviceTasks[service]?[index] ?? 0) else {
+                return nil
+            }
             failures[filter, default: 0] += 1
         }
         return failures

@@ -2,6 +2,15 @@ import ClusterModel
 import ClusterState
 import Primitives
 
+/// What a leader saw of the new tasks of an update. Only refines what follows from the stored state.
+struct UpdateMemory: Sendable {
+    /// New tasks that outlived the monitoring time: a later failure is not the update's. One that is unknown here,
+    /// after a change of leader, counts as a failure, which errs on the safe side.
+    var survivors: Set<TaskID> = []
+    /// When a task was first seen serving whose node's clock is ahead of ours.
+    var seenServing: [TaskID: Timestamp] = [:]
+}
+
 /// Where a service's update stands, derived from its tasks.
 struct UpdateProgress {
     /// One slot's part in the update.
@@ -24,10 +33,10 @@ struct UpdateProgress {
     private(set) var slots: [Slot] = []
     /// Slots that the service should have.
     private(set) var wanted: Int
-    private(set) var survivors: Set<TaskID> = []
+    private(set) var memory = UpdateMemory()
     var wakeAt: Timestamp?
 
-    init(_ service: Service, _ tables: ClusterTables, now: Timestamp, survivors known: Set<TaskID>) {
+    init(_ service: Service, _ tables: ClusterTables, now: Timestamp, memory known: UpdateMemory) {
         let tasks = SlotTable(tables.tasks(of: service.id))
         let config = service.updateConfig
         wanted = 0
@@ -56,15 +65,20 @@ struct UpdateProgress {
 
     private mutating func watch(
         _ tasks: [ClusterTask], _ service: Service, _ slot: inout Slot, monitor: Duration, now: Timestamp,
-        known: Set<TaskID>
+        known: UpdateMemory
     ) {
         guard let startedAt = service.update?.startedAt else { return }
-        for task in tasks where known.contains(task.id) { survivors.insert(task.id) }
+        for task in tasks where known.survivors.contains(task.id) { memory.survivors.insert(task.id) }
         for task in slot.current {
             if task.status.state == .running, task.status.isServing {
-                let settledAt = task.status.timestamp + monitor
+                var since = task.status.timestamp
+                if since > now {
+                    since = known.seenServing[task.id] ?? now
+                    memory.seenServing[task.id] = since
+                }
+                let settledAt = since + monitor
                 if settledAt <= now {
-                    survivors.insert(task.id)
+                    memory.survivors.insert(task.id)
                     slot.settledAt = settledAt
                 } else {
                     wake(at: settledAt)
@@ -81,10 +95,7 @@ struct UpdateProgress {
                 slot.settledAt = task.status.timestamp
             }
         }
-        for task in tasks where task.serviceVersion == service.taskVersion && task.status.timestamp >= startedAt {
-            let isFailure =
-                task.hasFailed || (task.status.state == .complete && service.spec.task.restart.condition == .any)
-            guard isFailure, !survivors.contains(task.id) else { continue }
+        for task in tasks where service.isEarlyEnd(task) && !memory.survivors.contains(task.id) {
             slot.failure = (task, task.status.error, task.status.timestamp)
         }
         // A failure that was tolerated does not hold the others up.

@@ -9,9 +9,7 @@ public import Primitives
 /// each time; a new leader goes on from there.
 public struct UpdatesLoop: ControlLoop {
     private var agenda = ServiceAgenda()
-    /// New tasks that this leader saw outlive the monitoring time: a later failure is not the update's. One that is
-    /// unknown here, after a change of leader, counts as a failure, which errs on the safe side.
-    private var survivors: [ServiceID: Set<TaskID>] = [:]
+    private var memories: [ServiceID: UpdateMemory] = [:]
 
     public init() {}
 
@@ -21,7 +19,7 @@ public struct UpdatesLoop: ControlLoop {
         var batch = ChangeBatch()
         for id in agenda.take(tables, changes, now: now) {
             guard let service = tables.services[id] else {
-                survivors[id] = nil
+                memories[id] = nil
                 continue
             }
             if batch.isFull {
@@ -29,8 +27,8 @@ public struct UpdatesLoop: ControlLoop {
                 continue
             }
             let before = batch.count
-            var progress = UpdateProgress(service, tables, now: now, survivors: survivors[id] ?? [])
-            survivors[id] = progress.survivors
+            var progress = UpdateProgress(service, tables, now: now, memory: memories[id] ?? UpdateMemory())
+            memories[id] = service.isRollingOut ? progress.memory : nil
             var pass = UpdatePass(service: service, tables: tables, progress: progress, now: now, batch: batch)
             pass.run(&random)
             batch = pass.batch
@@ -47,4 +45,14 @@ extension Service {
     var isRollingBack: Bool { update?.state == .rollbackStarted || update?.state == .rollbackPaused }
     /// The configuration of the update that is under way.
     var updateConfig: UpdateConfig { isRollingBack ? spec.rollback : spec.update }
+
+    /// Whether a task of the version that is being rolled out failed, or ended though it was meant to go on.
+    ///
+    /// Times of nodes and managers differ a little: a task made since the start counts by whatever clock it ended.
+    func isEarlyEnd(_ task: ClusterTask) -> Bool {
+        guard isRollingOut, let startedAt = update?.startedAt, task.serviceVersion == taskVersion,
+            task.meta.createdAt >= startedAt || task.status.timestamp >= startedAt
+        else { return false }
+        return task.hasFailed || (task.status.state == .complete && spec.task.restart.condition == .any)
+    }
 }
