@@ -40,6 +40,14 @@ let core: [Target] = [
 ]
 
 let drivers: [Target] = [
+    module("CLinux"),
+    module("LinuxSystem", ["CLinux", "Primitives"]),
+    tests("LinuxSystem"),
+    module("LaunchProtocol", ["Primitives"]),
+    tests("LaunchProtocol", ["Primitives"]),
+    module("ContainerInit", ["Primitives", "LinuxSystem", "LaunchProtocol"]),
+    tests("ContainerInit", ["Primitives", "LaunchProtocol"]),
+    program("container-init", ["ContainerInit"], static: true),
 ]
 
 let shells: [Target] = [
