@@ -37,9 +37,16 @@ let core: [Target] = [
     module("Primitives"),
     tests("Primitives"),
     module("ClusterModel", ["Primitives"]),
+    .systemLibrary(name: "CSodium", pkgConfig: "libsodium", providers: [.apt(["libsodium-dev"])]),
+    module("OverlayProtocol", ["Primitives", "ClusterModel", "CSodium"]),
+    tests("OverlayProtocol", ["Primitives", "ClusterModel"]),
 ]
 
 let drivers: [Target] = [
+    .target(name: "CLinux"),
+    module("OverlayDataplane", ["Primitives", "ClusterModel", "OverlayProtocol", "CLinux"]),
+    program("overlay-bench", ["Primitives", "ClusterModel", "OverlayProtocol", "OverlayDataplane", "CLinux"]),
+    tests("OverlayDataplane", ["Primitives", "ClusterModel", "OverlayProtocol", "overlay-bench"]),
 ]
 
 let shells: [Target] = [
