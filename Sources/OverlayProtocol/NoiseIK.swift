@@ -28,6 +28,9 @@ enum NoiseIK {
         fileprivate let symmetric: SymmetricState
         fileprivate let local: KeyPair
         fileprivate let ephemeral: KeyPair
+
+        /// The transcript's hash so far.
+        var handshakeHash: [UInt8] { symmetric.hash }
     }
 
     /// The responder after the initiator's message, which is authentic.
@@ -110,7 +113,7 @@ private struct SymmetricState: Sendable {
     /// 32 bytes long, as a SHA-256 hash is, so it is the first hash itself.
     private static let protocolName = Array("Noise_IK_25519_ChaChaPoly_SHA256".utf8)
 
-    private var hash: [UInt8]
+    private(set) var hash: [UInt8]
     private var chainingKey: SecretBytes
     private var cipher: CipherKey?
     private var nonce: UInt64 = 0

