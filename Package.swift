@@ -70,9 +70,19 @@ let core: [Target] = [
     tests("Assignments", ["Primitives", "ClusterModel", "ClusterState"]),
     module("AgentCore", ["Primitives", "ClusterModel"]),
     tests("AgentCore", ["Primitives", "ClusterModel"]),
+    .systemLibrary(name: "CSodium", pkgConfig: "libsodium", providers: [.apt(["libsodium-dev"])]),
+    module("OverlayProtocol", ["Primitives", "ClusterModel", "CSodium"]),
+    tests("OverlayProtocol", ["Primitives", "ClusterModel"]),
 ]
 
 let drivers: [Target] = [
+    module("CLinux"),
+    module("LinuxSystem", ["CLinux", "Primitives"]),
+    tests("LinuxSystem"),
+    module("LaunchProtocol", ["Primitives"]),
+    tests("LaunchProtocol", ["Primitives"]),
+    module("ContainerInit", ["Primitives", "LinuxSystem", "LaunchProtocol"]),
+    tests("ContainerInit", ["Primitives", "LaunchProtocol"]),
     module("ClusterIdentity", ["Primitives", "ClusterModel", asn1, crypto, x509, nioCore, nioSSL]),
     tests("ClusterIdentity", ["Primitives", "ClusterModel", x509]),
     module(
@@ -100,6 +110,7 @@ let shells: [Target] = [
         [
             "Primitives", "ClusterModel", "ClusterMessages", "AgentCore", "ClusterWire", protobuf, grpc, logging,
         ]),
+    program("container-init", ["ContainerInit"], static: true),
 ]
 
 let coreDependencies: [Package.Dependency] = [
