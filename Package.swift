@@ -45,6 +45,7 @@ let httpTypes = product("HTTPTypes", of: "swift-http-types")
 let hummingbird = product("Hummingbird", of: "hummingbird")
 let logging = product("Logging", of: "swift-log")
 let nioCore = product("NIOCore", of: "swift-nio")
+let nioHTTP1 = product("NIOHTTP1", of: "swift-nio")
 let nioPosix = product("NIOPosix", of: "swift-nio")
 let nioSSL = product("NIOSSL", of: "swift-nio-ssl")
 let protobuf = product("SwiftProtobuf", of: "swift-protobuf")
@@ -83,6 +84,11 @@ let drivers: [Target] = [
     tests("LaunchProtocol", ["Primitives"]),
     module("ContainerInit", ["Primitives", "LinuxSystem", "LaunchProtocol"]),
     tests("ContainerInit", ["Primitives", "LaunchProtocol"]),
+    .systemLibrary(name: "CSeccomp", pkgConfig: "libseccomp", providers: [.apt(["libseccomp-dev"])]),
+    module("SeccompProfiles", ["CSeccomp", "LinuxSystem", "Primitives"]),
+    module("ContainerRuntime", ["Primitives", "LinuxSystem", "LaunchProtocol"]),
+    .systemLibrary(name: "CArchive", pkgConfig: "libarchive", providers: [.apt(["libarchive-dev"])]),
+    module("ImageStore", ["Primitives", "CArchive", asyncHTTPClient, crypto, nioCore, nioPosix, nioHTTP1, nioSSL]),
     module("ClusterIdentity", ["Primitives", "ClusterModel", asn1, crypto, x509, nioCore, nioSSL]),
     tests("ClusterIdentity", ["Primitives", "ClusterModel", x509]),
     module(
@@ -108,7 +114,15 @@ let shells: [Target] = [
     module(
         "WorkerNode",
         [
-            "Primitives", "ClusterModel", "ClusterMessages", "AgentCore", "ClusterWire", protobuf, grpc, logging,
+            "Primitives", "ClusterModel", "ClusterMessages", "AgentCore", "ClusterWire", "LinuxSystem",
+            "LaunchProtocol", "SeccompProfiles", "ContainerRuntime", "ImageStore", protobuf, grpc, logging,
+        ]),
+    program(
+        "swarmd",
+        [
+            "Primitives", "ClusterModel", "ClusterMessages", "ClusterState", "Consensus", "DurableLog",
+            "Orchestration", "LinuxSystem", "ContainerRuntime", "ImageStore", "ClusterIdentity", "ClusterWire",
+            "EngineAPI", "ManagerNode", "WorkerNode", protobuf, grpc, logging, argumentParser, x509,
         ]),
     program("container-init", ["ContainerInit"], static: true),
 ]
