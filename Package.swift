@@ -117,6 +117,10 @@ let shells: [Target] = [
             "Primitives", "ClusterModel", "ClusterMessages", "AgentCore", "ClusterWire", "LinuxSystem",
             "LaunchProtocol", "SeccompProfiles", "ContainerRuntime", "ImageStore", protobuf, grpc, logging,
         ]),
+    module(
+        "SwarmCommands",
+        ["Primitives", "ClusterModel", "DockerSchema", "Lab", argumentParser, asyncHTTPClient, nioCore, nioHTTP1]),
+    program("swarmctl", ["SwarmCommands"]),
     program(
         "swarmd",
         [
