@@ -29,7 +29,7 @@ struct Founding {
         credentials = try Credentials(certificate: certificate, key: joiner.key, roots: [authority.certificate])
         membership = NodeMembership(
             listenAddress: addresses.listen, advertiseAddress: addresses.advertise, dataPathAddress: addresses.dataPath,
-            dataPathPort: dataPathPort, raftID: raftID, isFounder: true, managers: [])
+            dataPathPort: dataPathPort, raftID: raftID, isFounder: true, managers: [], peers: [:])
         let cluster = Cluster(
             id: clusterID, spec: request.spec,
             authority: Authority(rootCertificate: try authority.certificatePEM(), signingKey: try authority.keyPEM()),

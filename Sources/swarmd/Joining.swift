@@ -93,7 +93,8 @@ struct Joining {
         let membership = NodeMembership(
             listenAddress: addresses.listen, advertiseAddress: addresses.advertise, dataPathAddress: addresses.dataPath,
             dataPathPort: UInt16(clamping: admission.dataPathPort), raftID: admission.raftID, isFounder: false,
-            managers: admission.managerAddresses)
+            managers: admission.managers.map(\.address),
+            peers: Dictionary(admission.managers.map { ($0.raftID, $0.address) }) { $1 })
         return (membership, credentials)
     }
 }

@@ -58,7 +58,7 @@ final class NodeRuntime: Sendable {
             settings: .init(
                 raftID: membership.raftID, address: membership.advertiseAddress, hostRoutes: hostRoutes,
                 overlayMTU: overlayMTU),
-            credentials: credentials, connections: connections, log: log)
+            credentials: credentials, connections: connections, peers: membership.peers, log: log)
         try manager.start(
             storage: storage, restored: restored, snapshot: snapshot, seed: UInt64.random(in: .min ... .max))
         return manager

@@ -83,6 +83,8 @@ struct NodeMembership: Sendable {
     /// Began the cluster.
     var isFounder: Bool
     var managers: [String]
+    /// Where a joiner finds the other managers before the log has told it: raft ids with addresses.
+    var peers: [UInt64: String]
 
     var host: String { String(advertiseAddress[..<(advertiseAddress.lastIndex(of: ":") ?? advertiseAddress.endIndex)]) }
 
@@ -95,6 +97,7 @@ struct NodeMembership: Sendable {
         raft-id=\(raftID)
         founder=\(isFounder)
         managers=\(managers.joined(separator: ","))
+        peers=\(peers.sorted { $0.key < $1.key }.map { "\($0.key)@\($0.value)" }.joined(separator: ","))
 
         """
     }
@@ -116,12 +119,12 @@ struct NodeMembership: Sendable {
         self.init(
             listenAddress: listen, advertiseAddress: advertise, dataPathAddress: dataPath, dataPathPort: port,
             raftID: raftID, isFounder: values["founder"] == "true",
-            managers: managers.split(separator: ",").map(String.init))
+            managers: managers.split(separator: ",").map(String.init), peers: NodeMembership.peers(values["peers"] ?? ""))
     }
 
     init(
         listenAddress: String, advertiseAddress: String, dataPathAddress: String, dataPathPort: UInt16, raftID: UInt64,
-        isFounder: Bool, managers: [String]
+        isFounder: Bool, managers: [String], peers: [UInt64: String]
     ) {
         self.listenAddress = listenAddress
         self.advertiseAddress = advertiseAddress
@@ -130,6 +133,16 @@ struct NodeMembership: Sendable {
         self.raftID = raftID
         self.isFounder = isFounder
         self.managers = managers
+        self.peers = peers
+    }
+
+    private static func peers(_ text: String) -> [UInt64: String] {
+        var result: [UInt64: String] = [:]
+        for peer in text.split(separator: ",") {
+            let parts = peer.split(separator: "@", maxSplits: 1).map(String.init)
+            if parts.count == 2, let id = UInt64(parts[0]) { result[id] = parts[1] }
+        }
+        return result
     }
 }
 
