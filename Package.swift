@@ -108,7 +108,7 @@ let shells: [Target] = [
         "ManagerNode",
         [
             "Primitives", "ClusterModel", "ClusterMessages", "ClusterState", "Consensus", "DurableLog",
-            "Orchestration", "Assignments", "ClusterIdentity", "ClusterWire", protobuf, grpc, logging, x509,
+            "Orchestration", "Assignments", "ClusterIdentity", "ClusterWire", deques, protobuf, grpc, logging, x509,
         ]),
     module("Lab", ["Primitives", argumentParser]),
     module(
