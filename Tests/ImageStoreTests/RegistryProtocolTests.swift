@@ -51,7 +51,7 @@ struct RegistryProtocolTests {
         _ body: (FakeRegistry, LocalImages, ImageReference) async throws -> Void
     ) async throws {
         let registry = try await FakeRegistry(answer)
-        try await withStore(in: folder) { store in
+        try await withStore(in: folder) { (store) async throws in
             try await body(registry, store, ImageReference(parsing: "\(registry.host)/app:1"))
         }
         try await registry.stop()
@@ -68,7 +68,7 @@ struct RegistryProtocolTests {
                 status: .partialContent,
                 headers: [("content-range", "bytes \(start)-\(content.layer.count - 1)/\(content.layer.count)")],
                 body: Array(content.layer[start...]))
-        } _: { registry, store, reference in
+        } _: { (registry, store, reference) async throws in
             let image = try await store.pull(reference)
             #expect(image.manifest == content.digest)
             let requests = registry.requests.filter { $0.uri.hasSuffix(layer) }
@@ -88,7 +88,7 @@ struct RegistryProtocolTests {
                 return first
             }
             return .init(body: content.layer, breaksAfter: breaks ? 50_000 : nil)
-        } _: { _, store, reference in
+        } _: { (_, store, reference) async throws in
             #expect(try await store.pull(reference).manifest == content.digest)
         }
     }
@@ -100,7 +100,7 @@ struct RegistryProtocolTests {
             var answer = content.answer(request)
             if request.uri.hasSuffix(layer) { answer.body[700] ^= 1 }
             return answer
-        } _: { _, store, reference in
+        } _: { (_, store, reference) async throws in
             let failure = await #expect(throws: Failure.self) { try await store.pull(reference) }
             #expect(failure?.code == .dataLoss)
             #expect(failure?.message.contains("cannot pull \(reference)") == true)
@@ -128,7 +128,7 @@ struct RegistryProtocolTests {
                     ])
             }
             return content.answer(request)
-        } _: { registry, store, reference in
+        } _: { (registry, store, reference) async throws in
             host.withLock { $0 = registry.host }
             let denied = await #expect(throws: Failure.self) { try await store.pull(reference) }
             #expect(denied?.code == .unauthenticated)
@@ -151,7 +151,7 @@ struct RegistryProtocolTests {
                 return count
             }
             return attempt < 3 ? .init(status: .serviceUnavailable) : content.answer(request)
-        } _: { _, store, reference in
+        } _: { (_, store, reference) async throws in
             #expect(try await store.pull(reference).manifest == content.digest)
         }
     }
@@ -160,7 +160,7 @@ struct RegistryProtocolTests {
         let content = self.content
         try await withRegistry {
             content.answer($0)
-        } _: { registry, store, reference in
+        } _: { (registry, store, reference) async throws in
             try await withThrowingTaskGroup(of: ContentDigest.self) { group in
                 for _ in 0..<8 { group.addTask { try await store.pull(reference).manifest } }
                 for try await digest in group { #expect(digest == content.digest) }
@@ -175,7 +175,7 @@ struct RegistryProtocolTests {
     }
 
     @Test func theErrorSaysWhichImageWhichRegistryAndWhy() async throws {
-        try await withStore(in: folder) { store in
+        try await withStore(in: folder) { (store) async throws in
             // Port 1 of loopback: nobody listens.
             let reference = try ImageReference(parsing: "127.0.0.1:1/app:1")
             let refused = await #expect(throws: Failure.self) { try await store.pull(reference) }

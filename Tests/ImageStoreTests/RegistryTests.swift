@@ -20,7 +20,7 @@ struct RegistryTests {
         let reference = try ImageReference(parsing: "\(registry.host)/team/app:1")
         let path = try folder.write(rootfs(String(repeating: "push ", count: 500_000)), to: "rootfs.tar")
         let other = try TemporaryFolder()
-        let (pushed, id) = try await withStore(in: folder) { store in
+        let (pushed, id) = try await withStore(in: folder) { (store) async throws in
             let image = try await store.importRootfs(.file(path: path), as: reference, changes: ["CMD [\"/bin/app\"]"])
             let digest = try await store.push(reference)
             #expect(digest == image.manifest)
@@ -30,7 +30,7 @@ struct RegistryTests {
             #expect(events.withLock { $0 }.allSatisfy { if case .alreadyExists = $0 { true } else { false } })
             return (digest, image.id)
         }
-        try await withStore(in: other) { store in
+        try await withStore(in: other) { (store) async throws in
             #expect(try await store.resolve(reference) == pushed)
             let events = Mutex<[ImageProgress]>([])
             let image = try await store.pull(reference) { event in events.withLock { $0.append(event) } }
@@ -54,7 +54,7 @@ struct RegistryTests {
     @Test func aMissingImageIsNamed() async throws {
         let registry = try RealRegistry()
         let reference = try ImageReference(parsing: "\(registry.host)/nope:7")
-        try await withStore(in: folder) { store in
+        try await withStore(in: folder) { (store) async throws in
             for failure in [
                 await #expect(throws: Failure.self) { try await store.pull(reference) },
                 await #expect(throws: Failure.self) { _ = try await store.resolve(reference) },
@@ -76,7 +76,7 @@ struct RegistryTests {
         let registry = try RealRegistry(withPassword: true)
         let reference = try ImageReference(parsing: "\(registry.host)/app:1")
         let path = try folder.write(rootfs("private"), to: "rootfs.tar")
-        try await withStore(in: folder) { store in
+        try await withStore(in: folder) { (store) async throws in
             let image = try await store.importRootfs(.file(path: path), as: reference)
             let anonymous = await #expect(throws: Failure.self) { try await store.push(reference) }
             #expect(anonymous?.code == .unauthenticated)
@@ -97,7 +97,7 @@ struct RegistryTests {
         let reference = try ImageReference(parsing: "\(registry.host)/cross:1")
         let path = try folder.write(rootfs("cross"), to: "rootfs.tar")
         let source = "docker://\(registry.host)/cross:1"
-        try await withStore(in: folder) { store in
+        try await withStore(in: folder) { (store) async throws in
             let image = try await store.importRootfs(.file(path: path), as: reference)
             try await store.push(reference)
             let docker = "docker-archive:\(folder.path)/docker.tar:cross:docker"
@@ -106,7 +106,8 @@ struct RegistryTests {
                 let status = try run(
                     "/usr/bin/skopeo", ["copy", "--insecure-policy", "--src-tls-verify=false", source, target],
                     output: folder.path + "/skopeo.log")
-                #expect(status == 0, "\(try contents(folder.path + "/skopeo.log"))")
+                let log = try contents(folder.path + "/skopeo.log")
+                #expect(status == 0, "\(log)")
             }
             let loaded = try await store.load(.file(path: folder.path + "/docker.tar"))
             #expect(loaded.map(\.config.diffIDs) == [image.config.diffIDs])

@@ -1,3 +1,4 @@
+import CArchive
 import Glibc
 import NIOCore
 import Primitives
@@ -43,7 +44,7 @@ struct StoreTests {
     @Test func anImportedRootfsIsAnImageThatCanBeMounted() async throws {
         let path = try folder.write(rootfs("one"), to: "rootfs.tar")
         let web = try ImageReference(parsing: "web:1")
-        let id = try await withStore(in: folder) { store in
+        let id = try await withStore(in: folder) { (store) async throws in
             let image = try await store.importRootfs(
                 .file(path: path), as: web, changes: ["CMD [\"/bin/app\"]", "ENV A=1", "EXPOSE 80"])
             #expect(image.tags == [web])
@@ -55,7 +56,7 @@ struct StoreTests {
             #expect(status(folder.path + "/store/layers/\(image.config.diffIDs[0].hex)")?.st_mode == S_IFDIR | 0o700)
             return image.id
         }
-        try await withStore(in: folder) { store in
+        try await withStore(in: folder) { (store) async throws in
             #expect(try await store.list().map(\.id) == [id])
             #expect(try await store.inspect("web:1").config.environment == ["A=1"])
             #expect(try await store.inspect(id.short).id == id)
@@ -71,7 +72,7 @@ struct StoreTests {
             continuation.yield(ByteBuffer(bytes: bytes[start..<min(start + 700, bytes.count)]))
         }
         continuation.finish()
-        try await withStore(in: folder) { store in
+        try await withStore(in: folder) { (store) async throws in
             let image = try await store.importRootfs(.stream(stream))
             #expect(image.tags.isEmpty)
             #expect(image.config.diffIDs == [ContentDigest(hashing: bytes)])
@@ -82,7 +83,7 @@ struct StoreTests {
         let path = try folder.write(rootfs("xz"), to: "rootfs.tar")
         guard Files.exists("/usr/bin/xz") else { return print("skipped: xz is not installed") }
         try run("/usr/bin/xz", ["-c", path], output: folder.path + "/rootfs.tar.xz")
-        try await withStore(in: folder) { store in
+        try await withStore(in: folder) { (store) async throws in
             let image = try await store.importRootfs(.file(path: folder.path + "/rootfs.tar.xz"))
             let diffID = ContentDigest(hashing: rootfs("xz"))
             #expect(image.config.diffIDs == [diffID])
@@ -93,7 +94,7 @@ struct StoreTests {
     @Test func removalKeepsWhatOthersNeed() async throws {
         let first = try folder.write(rootfs("one"), to: "one.tar")
         let second = try folder.write(rootfs("two"), to: "two.tar")
-        try await withStore(in: folder) { store in
+        try await withStore(in: folder) { (store) async throws in
             let one = try await store.importRootfs(.file(path: first), as: ImageReference(parsing: "one"))
             let same = try await store.importRootfs(
                 .file(path: first), as: ImageReference(parsing: "same"), changes: ["CMD x"])
@@ -122,8 +123,33 @@ struct StoreTests {
         }
     }
 
+    @Test func anImageThatLostALayerIsForgotten() async throws {
+        let path = try folder.write(rootfs("lost"), to: "rootfs.tar")
+        try await withStore(in: folder) { (store) async throws in
+            let image = try await store.importRootfs(.file(path: path), as: ImageReference(parsing: "web"))
+            try Files.removeTree(folder.path + "/store/layers/" + image.config.diffIDs[0].hex)
+        }
+        try await withStore(in: folder) { (store) async throws in
+            #expect(try await store.list().isEmpty)
+            // What is left of it goes with the next collection.
+            try await store.prune(inUse: [])
+            #expect(try names("blobs/sha256").isEmpty)
+        }
+    }
+
+    @Test func foldersDoNotDependOnTheUmask() async throws {
+        let path = try folder.write(rootfs("umask"), to: "rootfs.tar")
+        let previous = umask(0o077)
+        defer { umask(previous) }
+        try await withStore(in: folder) { (store) async throws in
+            let image = try await store.importRootfs(.file(path: path))
+            let root = try await store.layersForMount(imageID: image.id)[0]
+            #expect(status(root)?.st_mode == S_IFDIR | 0o755)
+        }
+    }
+
     @Test func oneProcessAtATime() async throws {
-        try await withStore(in: folder) { _ in
+        try await withStore(in: folder) { (_) async throws in
             let failure = await #expect(throws: Failure.self) {
                 _ = try await LocalImages.open(folder: folder.path + "/store")
             }
@@ -148,7 +174,7 @@ struct StoreTests {
             #"[{"Config":"config.json","RepoTags":["saved:1","h.x/other:2"],"Layers":["aaa/layer.tar","bbb/layer.tar"]}]"#
         )
         let path = try folder.write(tar.finished(), to: "saved.tar")
-        try await withStore(in: folder) { store in
+        try await withStore(in: folder) { (store) async throws in
             let images = try await store.load(.file(path: path))
             #expect(images.map(\.id) == [ContentDigest(hashing: Array(config.utf8))])
             #expect(images[0].tags.map(\.familiar) == ["saved:1", "h.x/other:2"])
@@ -160,7 +186,7 @@ struct StoreTests {
     @Test func anOCILayoutKeepsItsDigests() async throws {
         let path = try folder.write(rootfs("layout"), to: "rootfs.tar")
         var layout = TarWriter()
-        let digest = try await withStore(in: folder) { store in
+        let digest = try await withStore(in: folder) { (store) async throws in
             let image = try await store.importRootfs(.file(path: path), as: ImageReference(parsing: "layout:3"))
             layout.file("oci-layout", #"{"imageLayoutVersion":"1.0.0"}"#)
             for name in try names("blobs/sha256") {
@@ -178,7 +204,7 @@ struct StoreTests {
         }
         let archive = try folder.write(layout.finished(), to: "layout.tar")
         let other = try TemporaryFolder()
-        try await withStore(in: other) { store in
+        try await withStore(in: other) { (store) async throws in
             let images = try await store.load(.file(path: archive))
             #expect(images.map(\.manifest) == [digest])
             #expect(images[0].tags.map(\.familiar) == ["layout:3"])

@@ -1,3 +1,4 @@
+import CArchive
 import Glibc
 
 @testable import ImageStore

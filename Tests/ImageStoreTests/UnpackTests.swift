@@ -1,3 +1,4 @@
+import CArchive
 import Glibc
 import Primitives
 import Testing
@@ -125,7 +126,8 @@ struct UnpackTests {
             ),
             ("whiteout of nothing", { $0.file(".wh...") }),
             ("whiteout of nothing", { $0.file("a/.wh..") }),
-            ("link to", { $0.hardLink("a", to: "etc/passwd") }),
+            ("no folder in this layer", { $0.hardLink("a", to: "etc/passwd") }),
+            ("link to", { $0.hardLink("a", to: "/passwd") }),
             (
                 "components",
                 {
