@@ -20,8 +20,9 @@ enum Compression: Sendable {
 
 /// The uncompressed bytes of a file, hashed on the way: libarchive's filters without its formats.
 ///
-/// Used on one thread; the file must outlive it.
+/// Used on one thread.
 final class DecompressedBytes {
+    private let file: OpenFile
     private let archive: OpaquePointer
     private var hash = SHA256()
     private(set) var count: Int64 = 0
@@ -31,6 +32,7 @@ final class DecompressedBytes {
     init(_ file: OpenFile) throws {
         guard let archive = archive_read_new() else { throw Failure(.resourceExhausted, "no memory for libarchive") }
         self.archive = archive
+        self.file = file
         // Only filters that libarchive has built in: others would start programs found by PATH (ARCHIVE_WARN).
         let filters = [
             archive_read_support_filter_gzip, archive_read_support_filter_zstd, archive_read_support_filter_xz,

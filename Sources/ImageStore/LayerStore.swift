@@ -33,6 +33,8 @@ struct LayerStore: Sendable {
             try Files.makeFolder(temporary)
             try Files.makeFolder(temporary + "/diff", mode: 0o755)
             let diff = try OpenFile(temporary + "/diff", O_RDONLY | O_DIRECTORY)
+            // Whatever the umask: it is the container's root folder, which every user in it must enter.
+            guard fchmod(diff.descriptor, 0o755) == 0 else { throw FileError("chmod", temporary + "/diff") }
             let result = try LayerUnpacker.unpack(file, into: diff, mode: .layer)
             if let expected, expected != result.diffID {
                 throw Failure(.dataLoss, "the layer unpacks to \(result.diffID), but the image says \(expected)")

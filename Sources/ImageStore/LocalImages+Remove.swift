@@ -68,15 +68,4 @@ extension LocalImages {
         try await collectGarbage()
         return removal
     }
-
-    /// Waits until nothing is being stored: blobs of a pull under way have no name yet.
-    private func collectGarbage() async throws {
-        try await collecting {
-            let (blobsNeeded, layersNeeded) = index.needed
-            try await blocking { [blobs, layers] in
-                for digest in try blobs.digests() where !blobsNeeded.contains(digest) { try blobs.remove(digest) }
-                for diffID in try layers.diffIDs() where !layersNeeded.contains(diffID) { try layers.remove(diffID) }
-            }
-        }
-    }
 }

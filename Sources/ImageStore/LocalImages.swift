@@ -42,8 +42,9 @@ public actor LocalImages {
     private var isSaving = false
     private var generation = 0
     private var saveWaiters: [CheckedContinuation<Void, Never>] = []
-    private var activity = ActivityGate()
-    private var activityWaiters: [(isExclusive: Bool, continuation: CheckedContinuation<Void, Never>)] = []
+    private var activity = Activity.storing(0)
+    private var activityWaiters: [CheckedContinuation<Void, Never>] = []
+    private var isGarbagePending = false
 
     private static let indexName = "references.json"
 
@@ -86,8 +87,16 @@ public actor LocalImages {
             let bytes = try OpenFile(path, O_RDONLY).readAll(limit: Limits.maximumIndexFileBytes, path: path)
             index = try ReferenceIndex(decoding: bytes, path: path)
         }
-        return Opened(
-            lock: lock, blobs: try BlobStore(folder: folder), layers: try LayerStore(folder: folder), index: index)
+        let blobs = try BlobStore(folder: folder)
+        let layers = try LayerStore(folder: folder)
+        // A disk may have lost files, a person removed them: such an image is pulled again instead of failing at each start.
+        for image in index.sorted {
+            let digests = [image.manifest.digest, image.config.digest] + image.layers.map(\.digest)
+            if !digests.allSatisfy(blobs.contains) || !image.diffIDs.allSatisfy(layers.contains) {
+                index.removeImage(manifest: image.manifest.digest)
+            }
+        }
+        return Opened(lock: lock, blobs: blobs, layers: layers, index: index)
     }
 
     private init(_ folder: String, _ opened: Opened, _ registry: RegistryClient, _ pool: NIOThreadPool) {
@@ -169,58 +178,47 @@ public actor LocalImages {
 
     /// Runs `body` while nothing is collected: what it stores has no name yet.
     func storing<Value: Sendable>(_ body: () async throws -> Value) async throws -> Value {
-        await enter(exclusive: false)
-        defer { leave(exclusive: false) }
-        return try await body()
+        while true {
+            guard case .storing(let count) = activity else {
+                await withCheckedContinuation { activityWaiters.append($0) }
+                continue
+            }
+            activity = .storing(count + 1)
+            break
+        }
+        let result: Result<Value, any Error>
+        do { result = .success(try await body()) } catch { result = .failure(error) }
+        if case .storing(let count) = activity { activity = .storing(count - 1) }
+        if isGarbagePending { try? await collectGarbage() }
+        return try result.get()
     }
 
-    /// Runs `body` while nothing is stored.
-    func collecting<Value: Sendable>(_ body: () async throws -> Value) async throws -> Value {
-        await enter(exclusive: true)
-        defer { leave(exclusive: true) }
-        return try await body()
-    }
-
-    private func enter(exclusive: Bool) async {
-        if activityWaiters.isEmpty, activity.enter(exclusive: exclusive) { return }
-        // Whoever leaves enters the gate for those it wakes, in order: nobody starves.
-        await withCheckedContinuation { activityWaiters.append((exclusive, $0)) }
-    }
-
-    private func leave(exclusive: Bool) {
-        activity.leave(exclusive: exclusive)
-        while let next = activityWaiters.first, activity.enter(exclusive: next.isExclusive) {
-            activityWaiters.removeFirst()
-            next.continuation.resume()
+    /// Removes what no image needs; while something is being stored, that is left to whoever ends storing last.
+    func collectGarbage() async throws {
+        guard case .storing(0) = activity else {
+            isGarbagePending = true
+            return
+        }
+        activity = .collecting
+        isGarbagePending = false
+        defer {
+            activity = .storing(0)
+            let waiters = activityWaiters
+            activityWaiters = []
+            for waiter in waiters { waiter.resume() }
+        }
+        let (blobsNeeded, layersNeeded) = index.needed
+        try await blocking { [blobs, layers] in
+            for digest in try blobs.digests() where !blobsNeeded.contains(digest) { try blobs.remove(digest) }
+            for diffID in try layers.diffIDs() where !layersNeeded.contains(diffID) { try layers.remove(diffID) }
         }
     }
 }
 
 /// Many may store at once, or one may collect.
-struct ActivityGate {
-    private enum Occupants {
-        case storing(Int)
-        case collecting
-    }
-
-    private var occupants = Occupants.storing(0)
-
-    mutating func enter(exclusive: Bool) -> Bool {
-        switch (occupants, exclusive) {
-        case (.storing(0), true): occupants = .collecting
-        case (.storing(let count), false): occupants = .storing(count + 1)
-        default: return false
-        }
-        return true
-    }
-
-    mutating func leave(exclusive: Bool) {
-        if !exclusive, case .storing(let count) = occupants, count > 1 {
-            occupants = .storing(count - 1)
-        } else {
-            occupants = .storing(0)
-        }
-    }
+private enum Activity {
+    case storing(Int)
+    case collecting
 }
 
 /// The wall clock, read at the shell's edge.

@@ -68,13 +68,22 @@ struct TreeWriter {
     ///
     /// Over a whiteout of the same layer it becomes opaque: what lower layers have below it stays hidden.
     func makeFolder(in parent: OpenFile, _ name: [CChar]) throws {
-        if mkdirat(parent.descriptor, name, 0o755) == 0 { return }
-        guard errno == EEXIST else { throw FileError("mkdir", text(name)) }
+        if try Self.makeNewFolder(in: parent, name) { return }
         let replacesWhiteout = Self.isWhiteout(parent, name)
         if !replacesWhiteout, let status = Self.status(parent, name), status.st_mode & S_IFMT == S_IFDIR { return }
         guard unlinkat(parent.descriptor, name, 0) == 0 else { throw FileError("remove", text(name)) }
-        guard mkdirat(parent.descriptor, name, 0o755) == 0 else { throw FileError("mkdir", text(name)) }
+        guard try Self.makeNewFolder(in: parent, name) else { throw FileError("mkdir", text(name), EEXIST) }
         if replacesWhiteout { try Self.makeOpaque(OpenFile(in: parent, name, O_RDONLY | O_DIRECTORY)) }
+    }
+
+    /// False where the name is taken. The mode is set again, as mkdir takes off the process' umask.
+    private static func makeNewFolder(in parent: OpenFile, _ name: [CChar]) throws(FileError) -> Bool {
+        guard mkdirat(parent.descriptor, name, 0o755) == 0 else {
+            if errno == EEXIST { return false }
+            throw FileError("mkdir", text(name))
+        }
+        guard fchmodat(parent.descriptor, name, 0o755, 0) == 0 else { throw FileError("chmod", text(name)) }
+        return true
     }
 
     static func status(_ parent: OpenFile, _ name: [CChar]) -> stat? {
