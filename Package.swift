@@ -89,6 +89,7 @@ let drivers: [Target] = [
     module("ContainerRuntime", ["Primitives", "LinuxSystem", "LaunchProtocol"]),
     .systemLibrary(name: "CArchive", pkgConfig: "libarchive", providers: [.apt(["libarchive-dev"])]),
     module("ImageStore", ["Primitives", "CArchive", asyncHTTPClient, crypto, nioCore, nioPosix, nioHTTP1, nioSSL]),
+    tests("ImageStore", ["Primitives", crypto, nioCore]),
     module("ClusterIdentity", ["Primitives", "ClusterModel", asn1, crypto, x509, nioCore, nioSSL]),
     tests("ClusterIdentity", ["Primitives", "ClusterModel", x509]),
     module(
@@ -131,6 +132,11 @@ let shells: [Target] = [
     program("container-init", ["ContainerInit"], static: true),
 ]
 
+let labTests: [Target] = [
+    // Of the built programs, seen from outside: they depend on no module.
+    .testTarget(name: "LabTests", swiftSettings: settings)
+]
+
 let coreDependencies: [Package.Dependency] = [
     .package(url: "https://github.com/apple/swift-collections", exact: "1.6.0"),
     .package(url: "https://github.com/apple/swift-protobuf", exact: "1.39.0", traits: []),
@@ -155,6 +161,6 @@ let shellDependencies: [Package.Dependency] = [
 let package = Package(
     name: "swarm",
     dependencies: coreOnly ? coreDependencies : coreDependencies + shellDependencies,
-    targets: coreOnly ? core : core + drivers + shells,
+    targets: coreOnly ? core : core + drivers + shells + labTests,
     swiftLanguageModes: [.v6]
 )
