@@ -48,6 +48,11 @@ let drivers: [Target] = [
     module("ContainerInit", ["Primitives", "LinuxSystem", "LaunchProtocol"]),
     tests("ContainerInit", ["Primitives", "LaunchProtocol"]),
     program("container-init", ["ContainerInit"], static: true),
+    .systemLibrary(name: "CSeccomp", pkgConfig: "libseccomp"),
+    module("SeccompProfiles", ["CSeccomp", "LinuxSystem", "Primitives"]),
+    tests("SeccompProfiles", ["LinuxSystem"]),
+    module("ContainerRuntime", ["Primitives", "LinuxSystem", "LaunchProtocol"]),
+    tests("ContainerRuntime", ["Primitives", "LinuxSystem", "LaunchProtocol", "SeccompProfiles"]),
 ]
 
 let shells: [Target] = [
