@@ -14,6 +14,7 @@
 #include <spawn.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -37,6 +38,8 @@ pid_t clinux_clone(uint64_t flags, int cgroup_fd, int *pidfd) {
     }
     return (pid_t)syscall(SYS_clone3, &args, sizeof args);
 }
+
+pid_t clinux_fork(void) { return (pid_t)syscall(SYS_clone, SIGCHLD, NULL, NULL, NULL, NULL); }
 
 int clinux_unshare(int flags) { return (int)syscall(SYS_unshare, flags); }
 int clinux_setns(int fd, int flags) { return (int)syscall(SYS_setns, fd, flags); }
@@ -111,6 +114,14 @@ int clinux_capset(uint64_t effective, uint64_t permitted, uint64_t inheritable) 
     return (int)syscall(SYS_capset, &header, data);
 }
 
+int clinux_capget_permitted(uint64_t *permitted) {
+    struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+    struct __user_cap_data_struct data[2];
+    if (syscall(SYS_capget, &header, data) < 0) return -1;
+    *permitted = (uint64_t)data[1].permitted << 32 | data[0].permitted;
+    return 0;
+}
+
 int clinux_setgroups(const gid_t *groups, size_t count) { return setgroups(count, groups); }
 int clinux_setresgid(gid_t gid) { return setresgid(gid, gid, gid); }
 int clinux_setresuid(uid_t uid) { return setresuid(uid, uid, uid); }
@@ -140,7 +151,19 @@ int clinux_close_range(unsigned int first, unsigned int last, unsigned int flags
 
 int clinux_execve(const char *path, char *const argv[], char *const envp[]) { return execve(path, argv, envp); }
 
-void clinux_trim_heap(void) { malloc_trim(0); }
+// Set by the linker: where the program's text begins and ends.
+extern const char __executable_start;
+extern const char etext;
+
+void clinux_trim_memory(void) {
+    malloc_trim(0);
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    uintptr_t start = (uintptr_t)&__executable_start & ~(page - 1);
+    uintptr_t end = (uintptr_t)&etext & ~(page - 1);
+    // Clean pages of a file: dropping them loses nothing. Random: no fault brings its sixteen neighbours along.
+    madvise((void *)start, end - start, MADV_RANDOM);
+    madvise((void *)start, end - start, MADV_DONTNEED);
+}
 
 void clinux_reset_signals(void) {
     struct sigaction action;

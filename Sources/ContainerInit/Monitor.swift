@@ -126,7 +126,6 @@ final class Monitor {
         processDescriptor = SharedDescriptor(child.pidfd)
         // Only the stage needs them; here they would only be memory, and somewhere else for secrets to be.
         configuration.files = []
-        CurrentProcess.trimHeap()
         try during("epoll") { () throws(Errno) in
             try events.add(first.descriptor, token: Token.stage)
             try events.add(outputReading, token: Token.output)
@@ -223,6 +222,7 @@ final class Monitor {
         phase = .running
         startedAt = Clock.wallTime
         for waiter in waiters { reply(.done, to: waiter) }
+        CurrentProcess.trimMemory()
     }
 
     private func becomeCreated() {
@@ -243,6 +243,7 @@ final class Monitor {
             state = record
             phase = .created
             broadcast(.created(record))
+            CurrentProcess.trimMemory()
         } catch {
             // A container that no later daemon could find must not run.
             failure = error

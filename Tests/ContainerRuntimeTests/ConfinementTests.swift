@@ -12,9 +12,9 @@ extension ContainerLaneTests {
                 "confined",
                 """
                 grep -E '^(CapEff|CapBnd|CapPrm|CapInh|CapAmb|Seccomp|NoNewPrivs):' /proc/self/status
-                wc -c </proc/kcore
+                cat /proc/kcore 2>/dev/null | wc -c
                 (echo 1 >/proc/sys/kernel/hostname) 2>&1
-                (echo b >/proc/sysrq-trigger) 2>&1
+                touch /proc/bus/x 2>&1
                 touch /sys/x 2>&1
                 ls /sys/firmware | wc -l
                 cat /proc/self/cgroup | grep -v ':/$'
@@ -33,7 +33,7 @@ extension ContainerLaneTests {
                     Seccomp:\t2
                     0
                     sh: can't create /proc/sys/kernel/hostname: Read-only file system
-                    sh: can't create /proc/sysrq-trigger: Read-only file system
+                    touch: /proc/bus/x: No such file or directory
                     touch: /sys/x: Read-only file system
                     0
                     mount: permission denied (are you root?)
@@ -70,7 +70,7 @@ extension ContainerLaneTests {
                 head -c 4 /dev/zero | wc -c
                 echo x >/dev/null && echo null
                 ls /dev
-                readlink /dev/fd /dev/stdout /dev/ptmx
+                for link in fd stdout ptmx; do readlink /dev/$link; done
                 """)
             #expect(
                 output == """
@@ -197,7 +197,7 @@ extension ContainerLaneTests {
             try File.createFolders(outside)
             let image = fixture.folder + "/image"
             try #require(symlink(outside, image + "/data") == 0)
-            try #require(symlink("../../../../../.." + outside + "/resolv", image + "/etc/resolv.conf") == 0)
+            try #require(symlink("../../../../../.." + outside + "-2/resolv", image + "/etc/resolv.conf") == 0)
             let (record, output) = try await fixture.run("links", "cat /etc/resolv.conf; ls /data") {
                 $0.resolverFile = "inside\n"
                 $0.mounts = [LaunchMount(.tmpfs(sizeBytes: 0, mode: 0o755), target: "/data/below")]

@@ -12,8 +12,14 @@ struct ShortLivedDaemon {
         let long = try await fixture.runtime.create(
             try fixture.configuration("long", ["sh", "-c", "i=0; while :; do i=$((i+1)); echo $i; sleep 0.01; done"]))
         try await long.start()
-        let short = try await fixture.runtime.create(
-            try fixture.configuration("short", ["sh", "-c", "while ! [ -e /go ]; do sleep 0.01; done; exit 5"]))
+        var configuration = try fixture.configuration(
+            "short", ["sh", "-c", "while ! [ -e /data/go ]; do sleep 0.01; done; exit 5"])
+        try File.createFolders(fixture.folder + "/data")
+        configuration.mounts = [
+            LaunchMount(
+                .bind(source: fixture.folder + "/data", propagation: .private, isRecursive: false), target: "/data")
+        ]
+        let short = try await fixture.runtime.create(configuration)
         try await short.start()
         _ = try await fixture.runtime.create(try fixture.configuration("waiting", ["sh", "-c", "echo started late"]))
         try File.open(fixture.folder + "/ready", O_CREAT | O_WRONLY).close()
@@ -33,7 +39,7 @@ extension ContainerLaneTests {
             kill(daemon, SIGKILL)
             _ = try ChildProcess.wait(daemon)
             // Ends while nobody is there.
-            try File.open(folder + "/state/short/upper/go", O_CREAT | O_WRONLY).close()
+            try File.open(folder + "/data/go", O_CREAT | O_WRONLY).close()
             try await eventually("the exit is recorded") { File.exists(folder + "/state/short/exit") }
 
             let runtime = try Fixture.makeRuntime(folder)
