@@ -11,8 +11,10 @@ struct Fixture {
     let folder: String
 
     private static let applets = [
-        "cat", "chmod", "dd", "echo", "env", "false", "grep", "head", "hostname", "id", "ip", "kill", "ls", "mkdir", "mknod",
-        "mount", "nc", "ps", "pwd", "readlink", "seq", "sh", "sleep", "stat", "tail", "tr", "true", "touch", "wc", "wget",
+        "cat", "chmod", "dd", "echo", "env", "false", "grep", "head", "hostname", "id", "ip", "kill", "ls", "mkdir",
+        "mknod",
+        "mount", "nc", "ps", "pwd", "readlink", "seq", "sh", "sleep", "stat", "tail", "tr", "true", "touch", "wc",
+        "wget",
     ]
 
     init(_ name: String) throws {
@@ -26,7 +28,8 @@ struct Fixture {
         for applet in Fixture.applets where symlink("busybox", bin + "/" + applet) == -1 {
             #expect(Errno.current == .exists)
         }
-        try Fixture.write(folder + "/image/etc/passwd", "root:x:0:0::/root:/bin/sh\napp:x:1000:1000::/home/app:/bin/sh\n")
+        try Fixture.write(
+            folder + "/image/etc/passwd", "root:x:0:0::/root:/bin/sh\napp:x:1000:1000::/home/app:/bin/sh\n")
         try Fixture.write(folder + "/image/etc/group", "root:x:0:\napp:x:1000:\nlogs:x:50:app\n")
         try Fixture.write(folder + "/image/not-executable", "text\n")
         runtime = try Fixture.makeRuntime(folder)

@@ -21,7 +21,8 @@ extension ContainerLaneTests {
 
         @Test func theProgramWaitsForStartAndItsNetworkIsThereBefore() async throws {
             let fixture = try Fixture("two-phase")
-            let container = try await fixture.runtime.create(try fixture.configuration("waits", ["sh", "-c", "echo ran"]))
+            let container = try await fixture.runtime.create(
+                try fixture.configuration("waits", ["sh", "-c", "echo ran"]))
             #expect(container.process.isAlive)
             let own = try File.open("/proc/self/ns/net", O_RDONLY)
             let network = try container.openNetworkNamespace()
@@ -73,7 +74,8 @@ extension ContainerLaneTests {
         @Test func stopSendsTheSignalAndKillsAfterTheGrace() async throws {
             let fixture = try Fixture("stop")
             let polite = try await fixture.runtime.create(
-                try fixture.configuration("polite", ["sh", "-c", "trap 'exit 7' TERM; echo up; while :; do sleep 0.05; done"]))
+                try fixture.configuration(
+                    "polite", ["sh", "-c", "trap 'exit 7' TERM; echo up; while :; do sleep 0.05; done"]))
             try await polite.start()
             try await eventually("it is up") { try await fixture.text(of: polite.log) == "up\n" }
             #expect(try await polite.stop(grace: .seconds(20)).exitCode == 7)
@@ -93,7 +95,8 @@ extension ContainerLaneTests {
             configuration.usesInit = true
             let container = try await fixture.runtime.create(configuration)
             try await container.start()
-            let result = try await container.exec(["sh", "-c", "cat /proc/1/comm; (sleep 0.01 &)"], timeout: .seconds(10))
+            let result = try await container.exec(
+                ["sh", "-c", "cat /proc/1/comm; (sleep 0.01 &)"], timeout: .seconds(10))
             #expect(String(decoding: result.output, as: UTF8.self) == "swarm-init\n")
             // As pid 1 itself, sleep would ignore it.
             #expect(try await container.stop(grace: .seconds(20)).exitCode == 143)
@@ -124,7 +127,8 @@ extension ContainerLaneTests {
             #expect(failure?.exitCode == 127)
             try await eventually("the overdue program is gone") {
                 let list = try await container.exec(["ps", "-o", "args"], timeout: .seconds(10))
-                return String(decoding: list.output, as: UTF8.self).split(separator: "\n").count { $0 == "sleep 1000" } == 1
+                return String(decoding: list.output, as: UTF8.self).split(separator: "\n").count { $0 == "sleep 1000" }
+                    == 1
             }
             try await container.remove()
         }
