@@ -54,11 +54,12 @@ let drivers: [Target] = [
     module(
         "EngineAPI",
         ["Primitives", "ClusterModel", "ClusterState", "DockerSchema", hummingbird, httpTypes, nioCore, logging]),
-    tests(
-        "EngineAPI",
-        ["Primitives", "ClusterModel", "ClusterState", "DockerSchema", asyncHTTPClient, nioCore, logging]),
+    .target(
+        name: "EngineFakes", dependencies: ["Primitives", "ClusterModel", "ClusterState", "EngineAPI", nioCore, logging],
+        path: "Tests/EngineFakes", swiftSettings: settings),
+    tests("EngineAPI", ["Primitives", "ClusterModel", "DockerSchema", "EngineFakes", asyncHTTPClient, nioCore]),
     module("SwarmCommands", ["Primitives", "ClusterModel", "DockerSchema", argumentParser, asyncHTTPClient, nioCore]),
-    tests("SwarmCommands", ["Primitives", "ClusterModel", "DockerSchema", "EngineAPI"]),
+    tests("SwarmCommands", ["Primitives", "ClusterModel", "DockerSchema", "EngineAPI", "EngineFakes"]),
 ]
 
 let shells: [Target] = [
