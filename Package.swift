@@ -35,6 +35,7 @@ let protobuf = Target.Dependency.product(name: "SwiftProtobuf", package: "swift-
 let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummingbird")
 let asyncHTTPClient = Target.Dependency.product(name: "AsyncHTTPClient", package: "async-http-client")
 let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
+let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let httpTypes = Target.Dependency.product(name: "HTTPTypes", package: "swift-http-types")
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
@@ -57,13 +58,13 @@ let drivers: [Target] = [
     .target(
         name: "EngineFakes", dependencies: ["Primitives", "ClusterModel", "ClusterState", "EngineAPI", nioCore, logging],
         path: "Tests/EngineFakes", swiftSettings: settings),
-    tests("EngineAPI", ["Primitives", "ClusterModel", "DockerSchema", "EngineFakes", asyncHTTPClient, nioCore]),
-    module("SwarmCommands", ["Primitives", "ClusterModel", "DockerSchema", argumentParser, asyncHTTPClient, nioCore]),
-    tests("SwarmCommands", ["Primitives", "ClusterModel", "DockerSchema", "EngineAPI", "EngineFakes"]),
+    tests("EngineAPI", ["Primitives", "ClusterModel", "ClusterState", "DockerSchema", "EngineFakes", asyncHTTPClient, nioCore, nioHTTP1]),
+    module("SwarmCommands", ["Primitives", "DockerSchema", argumentParser, asyncHTTPClient, nioCore, nioHTTP1]),
 ]
 
 let shells: [Target] = [
-    program("swarmctl", ["SwarmCommands"])
+    program("swarmctl", ["SwarmCommands"]),
+    tests("SwarmCommands", ["Primitives", "DockerSchema", "EngineAPI", "EngineFakes", "swarmctl", argumentParser]),
 ]
 
 let coreDependencies: [Package.Dependency] = [

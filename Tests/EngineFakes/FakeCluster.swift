@@ -8,7 +8,6 @@ public actor FakeCluster: ClusterPort {
     private var state: ClusterTables
     private var index: UInt64
     private var member: Membership
-    private var random = SeededRandom(seed: 7)
     private var tokens = TokenPair(worker: "SWMTKN-worker", manager: "SWMTKN-manager")
     /// The lines that `logs` answers with.
     private let lines: [LogLine.Stream: String]
@@ -120,6 +119,10 @@ public actor FakeCluster: ClusterPort {
     private func reconcile() throws {
         for task in state.tasks.sorted where state.services[task.serviceID] == nil {
             try apply([.delete(.task(task.id), version: nil)])
+        }
+        for var service in state.services.sorted where service.ports != service.spec.ports {
+            service.ports = service.spec.ports
+            try apply([.update(.service(service), bySpec: false)])
         }
         for service in state.services.sorted { try reconcile(service) }
     }
