@@ -136,7 +136,8 @@ import Testing
             #expect(try await create("a", "10.8.0.0/24") == 409)
             #expect(try await create("b", "10.9.0.128/25") == 400)
             #expect(try await create("c", "10.9.0.0") == 400)
-            #expect(try await client.send("DELETE", "/networks/a").status == 204)
+            let removed = try await client.send("DELETE", "/networks/a")
+            #expect(removed.status == 204)
         }
     }
 
