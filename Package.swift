@@ -29,42 +29,124 @@ func tests(_ name: String, _ dependencies: [Target.Dependency] = [], resources: 
         swiftSettings: settings)
 }
 
-let hashTrees = Target.Dependency.product(name: "HashTreeCollections", package: "swift-collections")
-let protobuf = Target.Dependency.product(name: "SwiftProtobuf", package: "swift-protobuf")
+func product(_ name: String, of package: String) -> Target.Dependency { .product(name: name, package: package) }
 
-let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummingbird")
-let asyncHTTPClient = Target.Dependency.product(name: "AsyncHTTPClient", package: "async-http-client")
-let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
-let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
-let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
-let httpTypes = Target.Dependency.product(name: "HTTPTypes", package: "swift-http-types")
-let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+let argumentParser = product("ArgumentParser", of: "swift-argument-parser")
+let asn1 = product("SwiftASN1", of: "swift-asn1")
+let asyncHTTPClient = product("AsyncHTTPClient", of: "async-http-client")
+let crypto = product("Crypto", of: "swift-crypto")
+let deques = product("DequeModule", of: "swift-collections")
+let grpc = product("GRPCCore", of: "grpc-swift-2")
+let grpcProtobuf = product("GRPCProtobuf", of: "grpc-swift-protobuf")
+let grpcTransport = product("GRPCNIOTransportHTTP2Posix", of: "grpc-swift-nio-transport")
+let hashTrees = product("HashTreeCollections", of: "swift-collections")
+let heaps = product("HeapModule", of: "swift-collections")
+let httpTypes = product("HTTPTypes", of: "swift-http-types")
+let hummingbird = product("Hummingbird", of: "hummingbird")
+let logging = product("Logging", of: "swift-log")
+let nioCore = product("NIOCore", of: "swift-nio")
+let nioHTTP1 = product("NIOHTTP1", of: "swift-nio")
+let nioPosix = product("NIOPosix", of: "swift-nio")
+let nioSSL = product("NIOSSL", of: "swift-nio-ssl")
+let protobuf = product("SwiftProtobuf", of: "swift-protobuf")
+let x509 = product("X509", of: "swift-certificates")
 
 // A target depends only on targets above it.
 let core: [Target] = [
     module("Primitives"),
     tests("Primitives"),
     module("ClusterModel", ["Primitives"]),
+    module("ClusterMessages", ["Primitives", "ClusterModel", protobuf]),
+    module("TestSupport", ["Primitives", "ClusterModel"]),
+    tests("ClusterMessages", ["Primitives", "ClusterModel", "TestSupport", protobuf]),
+    module("Consensus", ["Primitives", deques]),
+    tests("Consensus", ["Primitives", deques], resources: [.copy("testdata")]),
+    module("DurableLog", ["Primitives"]),
+    tests("DurableLog", ["Primitives"]),
     module("ClusterState", ["Primitives", "ClusterModel", hashTrees]),
     tests("ClusterState", ["Primitives", "ClusterModel"]),
+    module("Orchestration", ["Primitives", "ClusterModel", "ClusterState", heaps]),
+    tests("Orchestration", ["Primitives", "ClusterModel", "ClusterState"]),
+    module("Assignments", ["Primitives", "ClusterModel", "ClusterState"]),
+    tests("Assignments", ["Primitives", "ClusterModel", "ClusterState"]),
+    module("AgentCore", ["Primitives", "ClusterModel"]),
+    tests("AgentCore", ["Primitives", "ClusterModel"]),
+    .systemLibrary(name: "CSodium", pkgConfig: "libsodium", providers: [.apt(["libsodium-dev"])]),
+    module("OverlayProtocol", ["Primitives", "ClusterModel", "CSodium"]),
+    tests("OverlayProtocol", ["Primitives", "ClusterModel"]),
 ]
 
 let drivers: [Target] = [
+    module("CLinux"),
+    module("LinuxSystem", ["CLinux", "Primitives"]),
+    tests("LinuxSystem"),
+    module("LaunchProtocol", ["Primitives"]),
+    tests("LaunchProtocol", ["Primitives"]),
+    module("ContainerInit", ["Primitives", "LinuxSystem", "LaunchProtocol"]),
+    tests("ContainerInit", ["Primitives", "LaunchProtocol"]),
+    .systemLibrary(name: "CSeccomp", pkgConfig: "libseccomp", providers: [.apt(["libseccomp-dev"])]),
+    module("SeccompProfiles", ["CSeccomp", "LinuxSystem", "Primitives"]),
+    module("ContainerRuntime", ["Primitives", "LinuxSystem", "LaunchProtocol"]),
+    .systemLibrary(name: "CArchive", pkgConfig: "libarchive", providers: [.apt(["libarchive-dev"])]),
+    module("ImageStore", ["Primitives", "CArchive", asyncHTTPClient, crypto, nioCore, nioPosix, nioHTTP1, nioSSL]),
+    tests("ImageStore", ["Primitives", crypto, nioCore]),
+    module("ClusterIdentity", ["Primitives", "ClusterModel", asn1, crypto, x509, nioCore, nioSSL]),
+    tests("ClusterIdentity", ["Primitives", "ClusterModel", x509]),
+    module(
+        "ClusterWire",
+        [
+            "Primitives", "ClusterModel", "ClusterMessages", "ClusterIdentity", protobuf, grpc, grpcProtobuf,
+            grpcTransport, x509,
+        ]),
     module("DockerSchema", ["Primitives", "ClusterModel"]),
-    tests("DockerSchema", ["Primitives", "ClusterModel"]),
     module(
         "EngineAPI",
         ["Primitives", "ClusterModel", "ClusterState", "DockerSchema", hummingbird, httpTypes, nioCore, logging]),
     .target(
-        name: "EngineFakes", dependencies: ["Primitives", "ClusterModel", "ClusterState", "EngineAPI", nioCore, logging],
+        name: "EngineFakes",
+        dependencies: ["Primitives", "ClusterModel", "ClusterState", "EngineAPI", nioCore, logging],
         path: "Tests/EngineFakes", swiftSettings: settings),
-    tests("EngineAPI", ["Primitives", "ClusterModel", "ClusterState", "DockerSchema", "EngineFakes", asyncHTTPClient, nioCore, nioHTTP1]),
-    module("SwarmCommands", ["Primitives", "DockerSchema", argumentParser, asyncHTTPClient, nioCore, nioHTTP1]),
+    tests("DockerSchema", ["Primitives", "ClusterModel"]),
+    tests(
+        "EngineAPI",
+        [
+            "Primitives", "ClusterModel", "ClusterState", "DockerSchema", "EngineFakes", asyncHTTPClient, nioCore,
+            nioHTTP1,
+        ]),
 ]
 
 let shells: [Target] = [
+    module(
+        "ManagerNode",
+        [
+            "Primitives", "ClusterModel", "ClusterMessages", "ClusterState", "Consensus", "DurableLog",
+            "Orchestration", "Assignments", "ClusterIdentity", "ClusterWire", deques, protobuf, grpc, logging, x509,
+        ]),
+    module("Lab", ["Primitives", argumentParser]),
+    module(
+        "WorkerNode",
+        [
+            "Primitives", "ClusterModel", "ClusterMessages", "AgentCore", "ClusterWire", "LinuxSystem",
+            "LaunchProtocol", "SeccompProfiles", "ContainerRuntime", "ImageStore", protobuf, grpc, logging,
+        ]),
+    module(
+        "SwarmCommands",
+        ["Primitives", "ClusterModel", "DockerSchema", "Lab", argumentParser, asyncHTTPClient, nioCore, nioHTTP1]),
     program("swarmctl", ["SwarmCommands"]),
     tests("SwarmCommands", ["Primitives", "DockerSchema", "EngineAPI", "EngineFakes", "swarmctl", argumentParser]),
+    program(
+        "swarmd",
+        [
+            "Primitives", "ClusterModel", "ClusterMessages", "ClusterState", "Consensus", "DurableLog",
+            "Orchestration", "LinuxSystem", "ContainerRuntime", "ImageStore", "ClusterIdentity", "ClusterWire",
+            "EngineAPI", "ManagerNode", "WorkerNode", protobuf, grpc, logging, argumentParser, x509,
+        ]),
+    program("container-init", ["ContainerInit"], static: true),
+]
+
+let labTests: [Target] = [
+    // Of the built programs, seen from outside: they depend on no module.
+    .testTarget(name: "LabTests", swiftSettings: settings)
 ]
 
 let coreDependencies: [Package.Dependency] = [
@@ -73,17 +155,24 @@ let coreDependencies: [Package.Dependency] = [
 ]
 
 let shellDependencies: [Package.Dependency] = [
-    .package(url: "https://github.com/hummingbird-project/hummingbird", exact: "2.28.1"),
-    .package(url: "https://github.com/swift-server/async-http-client", exact: "1.37.0"),
-    .package(url: "https://github.com/apple/swift-nio", exact: "2.101.2"),
+    .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
+    .package(url: "https://github.com/apple/swift-asn1", exact: "1.7.4"),
+    .package(url: "https://github.com/apple/swift-certificates", exact: "1.21.1"),
+    .package(url: "https://github.com/apple/swift-crypto", exact: "4.5.2"),
     .package(url: "https://github.com/apple/swift-http-types", exact: "1.8.0"),
     .package(url: "https://github.com/apple/swift-log", exact: "1.16.2"),
-    .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
+    .package(url: "https://github.com/apple/swift-nio", exact: "2.101.2"),
+    .package(url: "https://github.com/apple/swift-nio-ssl", exact: "2.37.6"),
+    .package(url: "https://github.com/grpc/grpc-swift-2", exact: "2.4.3"),
+    .package(url: "https://github.com/grpc/grpc-swift-nio-transport", exact: "2.9.2"),
+    .package(url: "https://github.com/grpc/grpc-swift-protobuf", exact: "2.4.1"),
+    .package(url: "https://github.com/hummingbird-project/hummingbird", exact: "2.28.1"),
+    .package(url: "https://github.com/swift-server/async-http-client", exact: "1.37.0"),
 ]
 
 let package = Package(
     name: "swarm",
     dependencies: coreOnly ? coreDependencies : coreDependencies + shellDependencies,
-    targets: coreOnly ? core : core + drivers + shells,
+    targets: coreOnly ? core : core + drivers + shells + labTests,
     swiftLanguageModes: [.v6]
 )

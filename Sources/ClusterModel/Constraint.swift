@@ -23,6 +23,12 @@ public struct Constraint: Hashable, Sendable, CustomStringConvertible {
     /// Compared without case, as Docker does; for `node.ip` an address or a CIDR network.
     public var value: String
 
+    public init(key: Key, operator: Operator, value: String) {
+        self.key = key
+        self.operator = `operator`
+        self.value = value
+    }
+
     /// Parses Docker's notation.
     ///
     /// - Throws: ``Failure`` with code `invalidArgument`, naming the expression and what is wrong with it.

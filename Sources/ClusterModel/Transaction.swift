@@ -22,6 +22,11 @@ public enum Change: Hashable, Sendable {
     case update(ClusterObject, bySpec: Bool)
     /// Refused when the object is gone, or `version` is given and is not the stored one.
     case delete(ObjectKey, version: UInt64?)
+    /// What a node's agent observed of a task. The agent is the only writer from `assigned` on, so there is no version
+    /// to check; a status that would move the task backwards, or of a task that is gone, changes nothing.
+    case observeTask(TaskID, TaskStatus)
+    /// What the dispatcher observed of a node; a nil description keeps the stored one.
+    case observeNode(NodeID, NodeStatus, NodeDescription?)
 }
 
 /// Why a transaction changed nothing.

@@ -69,6 +69,11 @@ public struct ClusterTables: Sendable {
 public struct StateChange: Hashable, Sendable {
     public var before: ClusterObject?
     public var after: ClusterObject?
+
+    public init(before: ClusterObject?, after: ClusterObject?) {
+        self.before = before
+        self.after = after
+    }
 }
 
 extension ClusterTables {
@@ -85,7 +90,7 @@ extension ClusterTables {
                 throw .tooLarge(changes: transaction.changes.count)
             }
             for change in transaction.changes {
-                changes.append(try apply(change, time: transaction.time, index: index))
+                if let change = try apply(change, time: transaction.time, index: index) { changes.append(change) }
             }
         } catch {
             self = before
@@ -96,9 +101,14 @@ extension ClusterTables {
         return .success(changes)
     }
 
+    /// An entry without a transaction was applied.
+    public mutating func skip(to index: UInt64) {
+        self.index = index
+    }
+
     private mutating func apply(
         _ change: Change, time: Timestamp, index: UInt64
-    ) throws(TransactionRefusal) -> StateChange {
+    ) throws(TransactionRefusal) -> StateChange? {
         switch change {
         case .create(var object):
             if self[object.key] != nil { throw .exists(object.key) }
@@ -112,6 +122,7 @@ extension ClusterTables {
                 throw .stale(object.key, expected: object.meta.version, found: current.meta.version)
             }
             try checkName(of: object, current: current)
+            object.keepObservations(of: current)
             object.meta = current.meta
             object.meta.version = index
             object.meta.updatedAt = time
@@ -126,7 +137,27 @@ extension ClusterTables {
             }
             remove(current)
             return StateChange(before: current, after: nil)
+        case .observeTask(let id, let status):
+            guard var task = tasks[id], status.state >= task.status.state else { return nil }
+            return observe(.task(task)) {
+                task.status = status; return .task(task)
+            }
+        case .observeNode(let id, let status, let description):
+            guard var node = nodes[id] else { return nil }
+            return observe(.node(node)) {
+                node.status = status
+                node.description = description ?? node.description
+                return .node(node)
+            }
         }
+    }
+
+    /// An observation moves no version: it can make nobody's write stale.
+    private mutating func observe(_ current: ClusterObject, _ change: () -> ClusterObject) -> StateChange? {
+        let object = change()
+        if object == current { return nil }
+        put(object)
+        return StateChange(before: current, after: object)
     }
 
     private func checkName(of object: ClusterObject, current: ClusterObject?) throws(TransactionRefusal) {
@@ -197,6 +228,24 @@ extension ClusterTables {
 }
 
 extension ClusterObject {
+    /// Fields that have another writer keep their stored values: a node's status and description, and a task's status
+    /// once its agent has it.
+    fileprivate mutating func keepObservations(of current: ClusterObject) {
+        switch (self, current) {
+        case (.task(var task), .task(let stored)):
+            guard stored.status.state > .assigned || stored.status.state > task.status.state else { return }
+            // A manager may still end a task whose agent will never report again.
+            if task.status.state == .orphaned { return }
+            task.status = stored.status
+            self = .task(task)
+        case (.node(var node), .node(let stored)):
+            node.status = stored.status
+            node.description = stored.description
+            self = .node(node)
+        default: break
+        }
+    }
+
     fileprivate var uniqueName: (kind: String, name: String)? {
         switch self {
         case .service(let object): ("service", object.spec.name)

@@ -1,5 +1,6 @@
 public import ArgumentParser
 import Foundation
+import Lab
 
 /// `swarmctl`: every subcommand is named here.
 public struct Swarmctl: AsyncParsableCommand {
@@ -28,7 +29,7 @@ public struct Swarmctl: AsyncParsableCommand {
     static let subcommands: [any ParsableCommand.Type] = [
         InitCommand.self, JoinCommand.self, LeaveCommand.self, TokenCommand.self, NodeCommand.self,
         ServiceCommand.self, ImageCommand.self, NetworkCommand.self, SecretCommand.self, ConfigCommand.self,
-        VolumeCommand.self, InfoCommand.self, VersionCommand.self,
+        VolumeCommand.self, InfoCommand.self, VersionCommand.self, LabCommand.self,
     ]
 
     public init() {}

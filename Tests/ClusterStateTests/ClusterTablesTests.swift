@@ -98,4 +98,22 @@ import Testing
         #expect(restored.objects == tables.objects)
         #expect(restored.tasks(of: web.id) == tables.tasks(of: web.id))
     }
+
+    @Test mutating func observationsMoveForwardAndSurviveAManagersWrite() throws {
+        var tables = ClusterTables()
+        let web = service("web")
+        let created = task(of: web, on: NodeID(using: &random))
+        _ = try tables.apply(Transaction([.create(.task(created))], time: time), at: 1).get()
+        let read = try #require(tables.tasks[created.id])
+        for (index, state) in [TaskState.running, .preparing].enumerated() {
+            let observation = Change.observeTask(created.id, TaskStatus(state: state))
+            _ = try tables.apply(Transaction([observation], time: time), at: UInt64(index + 2)).get()
+        }
+        #expect(tables.tasks[created.id]?.status.state == .running)
+        var stopped = read
+        stopped.desiredState = .shutdown
+        _ = try tables.apply(Transaction([.update(.task(stopped), bySpec: false)], time: time), at: 4).get()
+        #expect(tables.tasks[created.id]?.desiredState == .shutdown)
+        #expect(tables.tasks[created.id]?.status.state == .running)
+    }
 }

@@ -1,0 +1,9 @@
+public enum AgentLimits {
+    /// How long a task that others can reach stays up after it was withdrawn from names and ports, in seconds.
+    public static let drainSeconds = 2
+    /// Docker's defaults for health checks, in seconds.
+    public static let healthIntervalSeconds = 30
+    public static let healthTimeoutSeconds = 30
+    public static let healthStartIntervalSeconds = 5
+    public static let healthRetries = 3
+}

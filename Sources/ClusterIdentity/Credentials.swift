@@ -1,0 +1,61 @@
+internal import Crypto
+public import Primitives
+import SwiftASN1
+public import X509
+
+import struct Foundation.Date
+
+/// What a node shows to others and trusts in others.
+public struct Credentials: Sendable {
+    public let certificate: Certificate
+    public let roots: [Certificate]
+    public let identity: PeerIdentity
+    private let key: Certificate.PrivateKey
+
+    /// - Throws: ``Failure`` when the certificate names no node of a cluster.
+    public init(certificate: Certificate, key: Certificate.PrivateKey, roots: [Certificate]) throws {
+        guard let identity = PeerIdentity(certificate) else {
+            throw Failure(.dataLoss, "the node's certificate names no node: \(certificate.subject)")
+        }
+        self.certificate = certificate
+        self.identity = identity
+        self.key = key
+        self.roots = roots
+    }
+
+    public init(certificatePEM: String, keyPEM: String, rootsPEM: [String]) throws {
+        try self.init(
+            certificate: Certificate(pemEncoded: certificatePEM), key: Certificate.PrivateKey(pemEncoded: keyPEM),
+            roots: rootsPEM.map { try Certificate(pemEncoded: $0) })
+    }
+
+    public func certificatePEM() throws -> String { try certificate.serializeAsPEM().pemString }
+    public func keyPEM() throws -> String { try key.serializeAsPEM().pemString }
+    public func rootsPEM() throws -> [String] { try roots.map { try $0.serializeAsPEM().pemString } }
+}
+
+/// A fresh key with a certificate signed by itself: it proves the possession of the key while joining, nothing else.
+public struct JoinerCredentials: Sendable {
+    public let certificate: Certificate
+    public let key: Certificate.PrivateKey
+
+    public init(at now: Timestamp) throws {
+        let key = Certificate.PrivateKey(P256.Signing.PrivateKey())
+        let name = try DistinguishedName { CommonName("swarm-joiner") }
+        certificate = try Certificate(
+            version: .v3, serialNumber: .init(), publicKey: key.publicKey,
+            notValidBefore: Date(now - IdentityLimits.backdating),
+            notValidAfter: Date(now + IdentityLimits.joinerValidity), issuer: name, subject: name,
+            signatureAlgorithm: .ecdsaWithSHA256, extensions: Certificate.Extensions(), issuerPrivateKey: key)
+        self.key = key
+    }
+}
+
+extension JoinerCredentials {
+    public func certificatePEM() throws -> String { try certificate.serializeAsPEM().pemString }
+    public func keyPEM() throws -> String { try key.serializeAsPEM().pemString }
+}
+
+extension Certificate {
+    public func pem() throws -> String { try serializeAsPEM().pemString }
+}

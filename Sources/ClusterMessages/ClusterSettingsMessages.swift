@@ -1,0 +1,112 @@
+public import ClusterModel
+import Primitives
+import SwiftProtobuf
+
+extension Cluster {
+    public init(wire: WireCluster) throws(MessageError) {
+        self.init(
+            id: try ClusterID(wire: wire.id, field: "id"),
+            meta: try required("meta", wire.hasMeta, Meta(wire: wire.meta)),
+            spec: try required("spec", wire.hasSpec, ClusterSpec(wire: wire.spec)),
+            authority: try required("authority", wire.hasAuthority, Authority(wire: wire.authority)),
+            tokens: try required("tokens", wire.hasTokens, JoinTokens(wire: wire.tokens)),
+            addressPools: try list("address_pools", wire.addressPools, IPv4Network.init(wire:)),
+            subnetPrefixLength: try narrowed("subnet_prefix_length", wire.subnetPrefixLength),
+            dataPathPort: try narrowed("data_path_port", wire.dataPathPort))
+    }
+
+    public var wire: WireCluster {
+        .with {
+            $0.id = id.wire()
+            $0.meta = meta.wire
+            $0.spec = spec.wire
+            $0.authority = authority.wire
+            $0.tokens = tokens.wire
+            $0.addressPools = addressPools.map(\.wire)
+            $0.subnetPrefixLength = UInt32(subnetPrefixLength)
+            $0.dataPathPort = UInt32(dataPathPort)
+        }
+    }
+}
+
+extension ClusterSpec {
+    public init(wire: WireClusterSpec) throws(MessageError) {
+        self.init(
+            labels: try dictionary("labels", wire.labels), taskHistoryLimit: wire.taskHistoryLimit,
+            heartbeatPeriod: .nanoseconds(wire.heartbeatPeriod),
+            certificateValidity: .nanoseconds(wire.certificateValidity))
+    }
+
+    public var wire: WireClusterSpec {
+        .with {
+            $0.labels = wirePairs(labels)
+            $0.taskHistoryLimit = taskHistoryLimit
+            $0.heartbeatPeriod = heartbeatPeriod.wholeNanoseconds
+            $0.certificateValidity = certificateValidity.wholeNanoseconds
+        }
+    }
+}
+
+extension Authority {
+    public init(wire: WireAuthority) {
+        self.init(rootCertificate: wire.rootCertificate, signingKey: wire.signingKey)
+    }
+
+    public var wire: WireAuthority {
+        .with {
+            $0.rootCertificate = rootCertificate
+            $0.signingKey = signingKey
+        }
+    }
+}
+
+extension JoinTokens {
+    public init(wire: WireJoinTokens) {
+        self.init(workerSecret: wire.workerSecret, managerSecret: wire.managerSecret)
+    }
+
+    public var wire: WireJoinTokens {
+        .with {
+            $0.workerSecret = workerSecret
+            $0.managerSecret = managerSecret
+        }
+    }
+}
+
+extension Secret {
+    public init(wire: WireSecret) throws(MessageError) {
+        self.init(
+            id: try SecretID(wire: wire.id, field: "id"),
+            meta: try required("meta", wire.hasMeta, Meta(wire: wire.meta)), name: wire.name,
+            labels: try dictionary("labels", wire.labels), data: Array(wire.data))
+    }
+
+    public var wire: WireSecret {
+        .with {
+            $0.id = id.wire()
+            $0.meta = meta.wire
+            $0.name = name
+            $0.labels = wirePairs(labels)
+            $0.data = wireBytes(data)
+        }
+    }
+}
+
+extension Config {
+    public init(wire: WireConfig) throws(MessageError) {
+        self.init(
+            id: try ConfigID(wire: wire.id, field: "id"),
+            meta: try required("meta", wire.hasMeta, Meta(wire: wire.meta)), name: wire.name,
+            labels: try dictionary("labels", wire.labels), data: Array(wire.data))
+    }
+
+    public var wire: WireConfig {
+        .with {
+            $0.id = id.wire()
+            $0.meta = meta.wire
+            $0.name = name
+            $0.labels = wirePairs(labels)
+            $0.data = wireBytes(data)
+        }
+    }
+}

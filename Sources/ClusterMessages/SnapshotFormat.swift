@@ -1,0 +1,126 @@
+public import ClusterModel
+import Primitives
+import SwiftProtobuf
+
+/// Writes a snapshot of the store as a series of byte chunks, so that it is never in memory whole.
+///
+/// Call ``header(index:term:membership:)``, ``append(_:)`` for each object in the order of kind and id, ``finish()``;
+/// each returns bytes to be written, possibly none.
+public struct SnapshotEncoder: Sendable {
+    private var batch = WireSnapshotObjects()
+    private var batchBytes = 0
+    private var objectCount: UInt64 = 0
+
+    public init() {}
+
+    public func header(index: UInt64, term: UInt64, membership: WireRaftMembership) -> [UInt8] {
+        framed(
+            .with {
+                $0.header = .with {
+                    $0.formatVersion = MessageLimits.snapshotFormatVersion
+                    $0.index = index
+                    $0.term = term
+                    $0.membership = membership
+                }
+            })
+    }
+
+    public mutating func append(_ object: ClusterObject) -> [UInt8] {
+        let message = object.wire
+        objectCount += 1
+        batchBytes += serialized(message).count
+        batch.objects.append(message)
+        return batchBytes >= MessageLimits.snapshotBatchBytes ? flush() : []
+    }
+
+    public mutating func finish() -> [UInt8] {
+        let count = objectCount
+        return flush() + framed(.with { $0.trailer = .with { $0.objectCount = count } })
+    }
+
+    private mutating func flush() -> [UInt8] {
+        if batch.objects.isEmpty { return [] }
+        let objects = batch
+        batch = WireSnapshotObjects()
+        batchBytes = 0
+        return framed(.with { $0.objects = objects })
+    }
+
+    private func framed(_ record: WireSnapshotRecord) -> [UInt8] {
+        var writer = ByteWriter()
+        writer.writePrefixed(bytes: serialized(record))
+        return writer.bytes
+    }
+}
+
+/// Reads what ``SnapshotEncoder`` writes, from chunks of any size.
+public struct SnapshotDecoder: Sendable {
+    public enum Element: Hashable, Sendable {
+        case header(WireSnapshotHeader)
+        case object(ClusterObject)
+    }
+
+    private enum Phase { case header, objects, ended }
+
+    private var phase = Phase.header
+    private var pending: [UInt8] = []
+    private var objectCount: UInt64 = 0
+
+    public init() {}
+
+    /// What the bytes complete, in order.
+    ///
+    /// - Throws: ``MessageError`` for a newer format (naming both versions), damage, or bytes after the end.
+    public mutating func append(_ bytes: some Sequence<UInt8>) throws(MessageError) -> [Element] {
+        pending.append(contentsOf: bytes)
+        var elements: [Element] = []
+        var consumed = 0
+        while let record = try nextRecord(at: &consumed) { elements += try on(record) }
+        pending.removeFirst(consumed)
+        return elements
+    }
+
+    /// Call after the last chunk.
+    ///
+    /// - Throws: ``MessageError`` where the snapshot is cut short.
+    public func finish() throws(MessageError) {
+        guard phase == .ended, pending.isEmpty else {
+            throw MessageError("snapshot", "cut short after \(objectCount) objects")
+        }
+    }
+
+    private func nextRecord(at position: inout Int) throws(MessageError) -> WireSnapshotRecord? {
+        let prefixBytes = 4
+        guard pending.count - position >= prefixBytes else { return nil }
+        let length = pending[position..<position + prefixBytes].reduce(0) { $0 << 8 | Int($1) }
+        guard length <= MessageLimits.snapshotRecordBytes else {
+            throw MessageError(
+                "snapshot", "a record of \(length) bytes is above the limit of \(MessageLimits.snapshotRecordBytes)")
+        }
+        guard pending.count - position - prefixBytes >= length else { return nil }
+        let start = position + prefixBytes
+        position = start + length
+        return try parsed(Array(pending[start..<position]), what: "snapshot")
+    }
+
+    private mutating func on(_ record: WireSnapshotRecord) throws(MessageError) -> [Element] {
+        switch (phase, record.record) {
+        case (.header, .header(let header)):
+            try checkVersion(header.formatVersion, newest: MessageLimits.snapshotFormatVersion, what: "snapshot")
+            phase = .objects
+            return [.header(header)]
+        case (.objects, .objects(let batch)):
+            let objects = try list("objects", batch.objects, ClusterObject.init(wire:))
+            objectCount += UInt64(objects.count)
+            return objects.map(Element.object)
+        case (.objects, .trailer(let trailer)):
+            guard trailer.objectCount == objectCount else {
+                throw MessageError("snapshot", "\(objectCount) objects, but \(trailer.objectCount) were written")
+            }
+            phase = .ended
+            return []
+        case (.ended, _): throw MessageError("snapshot", "a record after the end")
+        default: throw MessageError("snapshot", "a record out of its place or of an unknown kind")
+        }
+    }
+}

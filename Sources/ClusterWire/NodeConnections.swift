@@ -1,0 +1,99 @@
+public import ClusterIdentity
+public import GRPCCore
+public import GRPCNIOTransportHTTP2Posix
+import Primitives
+internal import Synchronization
+
+/// Clients to other nodes, one an address, shared by all who call it and kept until ``close()``.
+public final class NodeConnections: Sendable {
+    public typealias Client = GRPCClient<HTTP2ClientTransport.Posix>
+
+    private struct Connection {
+        let client: Client
+        let running: Task<Void, Never>
+    }
+
+    private let credentials: CredentialStore
+    private let connections = Mutex<[String: Connection]>([:])
+
+    public init(credentials: CredentialStore) {
+        self.credentials = credentials
+    }
+
+    /// The client for `HOST:PORT`; it connects by itself and again after a loss.
+    public func client(to address: String) throws -> Client {
+        if let known = connections.withLock({ $0[address]?.client }) { return known }
+        let client = try NodeConnections.client(
+            to: address, certificate: try credentials.current.certificatePEM(), key: try credentials.current.keyPEM()
+        ) { [credentials] in
+            let now = credentials.current
+            return .members(roots: now.roots, cluster: now.identity.cluster)
+        }
+        return connections.withLock { connections in
+            if let other = connections[address]?.client { return other }
+            // Owned by this pool: ends with `close()`.
+            let running = Task { _ = try? await client.runConnections() }
+            connections[address] = Connection(client: client, running: running)
+            return client
+        }
+    }
+
+    /// Ends the client for an address that is not used any more, or that should connect anew at once.
+    public func drop(_ address: String) {
+        guard let connection = connections.withLock({ $0.removeValue(forKey: address) }) else { return }
+        connection.client.beginGracefulShutdown()
+        connection.running.cancel()
+    }
+
+    public func close() {
+        let all = connections.withLock { connections in
+            defer { connections = [:] }
+            return Array(connections.values)
+        }
+        for connection in all {
+            connection.client.beginGracefulShutdown()
+            connection.running.cancel()
+        }
+    }
+
+    /// One call's worth of connection for a machine that is not a member: it trusts the token's root only.
+    public static func withJoiner<Result: Sendable>(
+        to address: String, credentials: JoinerCredentials, rootDigest: String,
+        _ body: @Sendable (Client) async throws -> Result
+    ) async throws -> Result {
+        let client = try client(
+            to: address, certificate: try credentials.certificatePEM(), key: try credentials.keyPEM()
+        ) { .managerUnder(rootDigest: rootDigest) }
+        return try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { try await client.runConnections() }
+            defer { client.beginGracefulShutdown() }
+            return try await body(client)
+        }
+    }
+
+    private static func client(
+        to address: String, certificate: String, key: String,
+        verification: @escaping @Sendable () -> PeerVerification
+    ) throws -> Client {
+        let (host, port) = try HostPort.split(address)
+        let security = HTTP2ClientTransport.Posix.TransportSecurity.mTLS(
+            certificateChain: [.bytes(Array(certificate.utf8), format: .pem)],
+            privateKey: .bytes(Array(key.utf8), format: .pem)
+        ) { tls in
+            // The name in a certificate is the node's id, not its address: who it is, is checked below.
+            tls.serverCertificateVerification = .noHostnameVerification
+            tls.customVerificationCallback = { verification().callback($0, $1) }
+        }
+        let config = HTTP2ClientTransport.Posix.Config.defaults { config in
+            config.http2.targetWindowSize = WireLimits.windowBytes
+            config.backoff.initial = WireLimits.connectBackoffFirst
+            config.backoff.max = WireLimits.connectBackoffLast
+            config.connection.keepalive = .init(
+                time: WireLimits.keepaliveTime, timeout: WireLimits.keepaliveTimeout, allowWithoutCalls: true)
+        }
+        let target: any ResolvableTarget =
+            IPv4Address(host) == nil ? .dns(host: host, port: port) : .ipv4(address: host, port: port)
+        return GRPCClient(
+            transport: try HTTP2ClientTransport.Posix(target: target, transportSecurity: security, config: config))
+    }
+}

@@ -1,0 +1,57 @@
+import ClusterIdentity
+public import GRPCCore
+public import GRPCNIOTransportHTTP2Posix
+public import Primitives
+internal import X509
+
+/// The gRPC listener of a node: TLS 1.3 with certificates on both sides, and an authorization table before every call.
+public struct NodeListener: Sendable {
+    public typealias Server = GRPCServer<HTTP2ServerTransport.Posix>
+
+    /// - Parameters:
+    ///   - address: `HOST:PORT` with an IPv4 address.
+    ///   - acceptsJoiners: managers answer machines that have no certificate of the cluster yet.
+    public static func server(
+        address: String, credentials: CredentialStore, acceptsJoiners: Bool, services: [any RegistrableRPCService]
+    ) throws -> Server {
+        let current = credentials.current
+        let (host, port) = try HostPort.split(address)
+        let security = HTTP2ServerTransport.Posix.TransportSecurity.mTLS(
+            certificateChain: [.bytes(Array(try current.certificatePEM().utf8), format: .pem)]
+                + (try current.rootsPEM().map { .bytes(Array($0.utf8), format: .pem) }),
+            privateKey: .bytes(Array(try current.keyPEM().utf8), format: .pem)
+        ) { tls in
+            tls.requireALPN = true
+            tls.customVerificationCallback = { presented, promise in
+                let now = credentials.current
+                let verification: PeerVerification =
+                    acceptsJoiners
+                    ? .membersAndJoiners(roots: now.roots, cluster: now.identity.cluster)
+                    : .members(roots: now.roots, cluster: now.identity.cluster)
+                verification.callback(presented, promise)
+            }
+        }
+        let transport = HTTP2ServerTransport.Posix(
+            address: .ipv4(host: host, port: port), transportSecurity: security,
+            config: .defaults { config in
+                config.http2.targetWindowSize = WireLimits.windowBytes
+                config.rpc.maxRequestPayloadSize = WireLimits.messageBytes
+                config.connection.keepalive.time = WireLimits.keepaliveTime
+                config.connection.keepalive.timeout = WireLimits.keepaliveTimeout
+                config.connection.keepalive.clientBehavior.allowWithoutCalls = true
+                config.connection.keepalive.clientBehavior.minPingIntervalWithoutCalls = .seconds(1)
+            })
+        return GRPCServer(transport: transport, services: services, interceptors: [Authorization()])
+    }
+}
+
+/// `HOST:PORT`.
+public enum HostPort {
+    /// - Throws: ``Failure`` `invalidArgument` naming the text.
+    public static func split(_ text: String) throws(Failure) -> (host: String, port: Int) {
+        guard let colon = text.lastIndex(of: ":"), let port = Int(text[text.index(after: colon)...]),
+            (0...65_535).contains(port), colon != text.startIndex
+        else { throw Failure(.invalidArgument, "\"\(text)\" is not an address of the form HOST:PORT") }
+        return (String(text[..<colon]), port)
+    }
+}

@@ -1,0 +1,122 @@
+import Primitives
+
+extension RaftNode {
+    /// What is to be done now; empty if nothing is. See the contract of ``RaftNode``.
+    public mutating func ready() -> [Directive] {
+        if leadership != nil {
+            beginReadRound()
+            fillAppends()
+        }
+        let request = takePersistRequest()
+        outbox.append(contentsOf: storage.takeReleased())
+
+        var directives: [Directive] = []
+        if reportedStatus != status {
+            reportedStatus = status
+            directives.append(.status(status))
+        }
+        if !outbox.isEmpty {
+            directives.append(.send(outbox))
+            outbox = []
+        }
+        if let request { directives.append(.persist(request)) }
+        for transfer in transfers { directives.append(.sendSnapshot(transfer)) }
+        transfers.removeAll()
+        if let directive = takeApplication() { directives.append(directive) }
+        if !servableReads.isEmpty {
+            directives.append(.serveReads(servableReads))
+            servableReads = []
+        }
+        return directives
+    }
+
+    private mutating func takePersistRequest() -> PersistRequest? {
+        let hardState = HardState(term: term, vote: vote, commit: log.committed)
+        let isNewVote = hardState.term != offeredHardState.term || hardState.vote != offeredHardState.vote
+        let isMembershipCommitted = log.committed(membershipsKnownThrough: offeredHardState.commit) < log.committed
+        guard isNewVote || isMembershipCommitted || log.offered < log.lastIndex || unofferedSnapshot != nil else {
+            return nil
+        }
+        let unoffered = log.takeUnoffered()
+        let number = storage.issue(lastIndex: log.lastIndex, hardState: hardState)
+        defer {
+            offeredHardState = hardState
+            unofferedSnapshot = nil
+        }
+        return PersistRequest(
+            number: number, snapshot: unofferedSnapshot,
+            hardState: hardState == offeredHardState ? nil : hardState,
+            truncatesFrom: unoffered.truncatesFrom, entries: unoffered.entries)
+    }
+
+    private mutating func takeApplication() -> Directive? {
+        if let snapshot = pendingInstall {
+            guard log.handedOut == log.applied, log.durable >= snapshot.index, log.handedOut < snapshot.index else {
+                return nil
+            }
+            log.markHandedOut(snapshot: snapshot)
+            return .installSnapshot(snapshot)
+        }
+        let entries = log.takeCommitted(through: announcedCommit)
+        if entries.isEmpty { return nil }
+        var bytes = 0
+        for entry in entries {
+            bytes += entry.cost
+            if entry.membership != nil { membershipsToAdopt.append(entry) }
+        }
+        if let inFlight = leadership?.uncommittedBytes { leadership?.uncommittedBytes = max(0, inFlight - bytes) }
+        return .apply(entries)
+    }
+
+    // MARK: Completions
+
+    /// All `persist` requests through `number` are durable.
+    public mutating func onPersisted(_ number: UInt64) {
+        guard let ticket = storage.complete(through: number) else { return }
+        durableHardState = ticket.hardState
+        log.markDurable(through: ticket.lastIndex)
+        countOwnVote()
+        guard leadership != nil, let slot = slot(of: id) else { return }
+        peers[slot].match = max(peers[slot].match, log.durable)
+        commitWhatIsReached()
+    }
+
+    /// The state machine has applied everything through `index`.
+    public mutating func onApplied(through index: LogIndex) {
+        log.markApplied(through: index)
+        if let snapshot = pendingInstall, log.applied >= snapshot.index { pendingInstall = nil }
+        while let entry = membershipsToAdopt.first, entry.index <= log.applied {
+            membershipsToAdopt.removeFirst()
+            if let membership = entry.membership { adopt(membership) }
+        }
+    }
+
+    /// Switches to a membership whose entry is applied.
+    private mutating func adopt(_ new: Membership) {
+        membership = new
+        guard leadership != nil else {
+            if ballot != nil, !isPromotable { becomeFollower(term: term, leader: nil) }
+            return
+        }
+        guard new.isVoter(id) else { return becomeFollower(term: term, leader: nil) }
+        rebuildPeers(isNewLeader: false)
+        if let transferee = leadership?.transferee, !new.isVoter(transferee) { leadership?.transferee = nil }
+        commitWhatIsReached()
+        confirmReads()
+    }
+
+    /// The own log holds what the own commit index can reach: nothing to violate.
+    private mutating func commitWhatIsReached() {
+        do { try advanceCommit() } catch { assertionFailure(error.description) }
+    }
+
+    /// Forgets entries through `index` (at most the snapshot's). `snapshot` is durable, at most what is applied, and is what
+    /// `sendSnapshot` asks for from now on.
+    public mutating func compact(through index: LogIndex, snapshot: SnapshotMetadata) {
+        guard snapshot.index <= log.applied, snapshot.index >= latestSnapshot.index, pendingInstall == nil else {
+            return
+        }
+        latestSnapshot = snapshot
+        log.compact(through: min(index, snapshot.index))
+    }
+}

@@ -1,0 +1,216 @@
+public import Primitives
+
+/// The log of a Raft member on disk: segments of checked records, and the last snapshot beside them.
+///
+/// Every change is durable when its call returns. It knows nothing of Raft: entries are bytes with an index.
+public struct SegmentedLog<Files: LogFiles> {
+    /// What was there when the log was opened.
+    public struct Recovered {
+        public var hardState: StoredHardState?
+        /// Consecutive. They may begin below the snapshot.
+        public var entries: [StoredEntry]
+        public var snapshot: StoredSnapshot?
+    }
+
+    private var files: Files
+    /// The last one is written to.
+    private var segments: [Segment]
+    private var offset: Int
+    private var batchNumber: UInt64
+    private var hardState: StoredHardState?
+    private var snapshotName: String?
+
+    // MARK: Opening
+
+    /// Reads what is there, or begins an empty log.
+    ///
+    /// A write that was under way when the machine stopped is cut off.
+    ///
+    /// - Throws: ``Failure`` `dataLoss` for damage anywhere else, naming file and offset.
+    public static func open(_ files: consuming Files) throws(Failure) -> (log: SegmentedLog, recovered: Recovered) {
+        var log = SegmentedLog(files: files)
+        try log.sweep()
+        let snapshot = try log.openSnapshot()
+        let entries = try log.readSegments()
+        if log.segments.isEmpty { try log.beginSegment(number: 1) }
+        return (log, Recovered(hardState: log.hardState, entries: entries, snapshot: snapshot))
+    }
+
+    private init(files: consuming Files) {
+        self.files = files
+        segments = []
+        offset = 0
+        batchNumber = 0
+    }
+
+    /// Files that were not finished.
+    private mutating func sweep() throws(Failure) {
+        for name in try files.list() where name.hasSuffix(".tmp") { try files.remove(name) }
+    }
+
+    private mutating func readSegments() throws(Failure) -> [StoredEntry] {
+        var entries: [StoredEntry] = []
+        let numbers = try files.list().compactMap { Segment.number(of: $0) }.sorted()
+        for (position, number) in numbers.enumerated() {
+            let isLast = position == numbers.count - 1
+            var segment = Segment(number: number)
+            let path = files.path(of: segment.name)
+            let bytes = try files.read(segment.name)
+            guard try Segment.check(bytes, path: path) else {
+                // Its folder entry may be durable before its header: nothing was ever acknowledged from it.
+                guard isLast else { throw SegmentedLog.damage(path, 0) }
+                try files.remove(segment.name)
+                try files.syncFolder()
+                if let last = segments.last { try continueSegment(last) }
+                break
+            }
+            var reader = SegmentReader(bytes, lastBatch: batchNumber)
+            try read(&reader, of: &segment, path: path, isLast: isLast, into: &entries)
+            segments.append(segment)
+            offset = reader.offset
+        }
+        return entries
+    }
+
+    private mutating func continueSegment(_ segment: Segment) throws(Failure) {
+        // `offset` is still that of the segment before.
+        segments[segments.count - 1] = segment
+    }
+
+    private mutating func read(
+        _ reader: inout SegmentReader, of segment: inout Segment, path: String, isLast: Bool,
+        into entries: inout [StoredEntry]
+    ) throws(Failure) {
+        while true {
+            switch reader.next() {
+            case .end: return
+            case .damaged(let isTail):
+                guard isLast, isTail else { throw SegmentedLog.damage(path, reader.offset) }
+                // What is cut off is overwritten with zeros, so that no old byte is taken for a record later.
+                let count = reader.bytes.count
+                try files.truncate(segment.name, to: reader.offset)
+                try files.write(segment.name, [UInt8](repeating: 0, count: count - reader.offset), at: reader.offset)
+                try files.sync(segment.name)
+                return
+            case .record(let record):
+                try replay(record, of: &segment, into: &entries, path: path, offset: reader.offset)
+            }
+        }
+    }
+
+    private mutating func replay(
+        _ record: LogRecord, of segment: inout Segment, into entries: inout [StoredEntry], path: String, offset: Int
+    ) throws(Failure) {
+        switch record {
+        case .batch(let number):
+            guard number == batchNumber + 1 || batchNumber == 0 else { throw SegmentedLog.damage(path, offset) }
+            batchNumber = number
+        case .hardState(let state): hardState = state
+        case .truncate(let index):
+            if let first = entries.first?.index, index >= first {
+                entries.removeLast(max(0, entries.count - Int(index - first)))
+            } else {
+                entries = []
+            }
+        case .reset: entries = []
+        case .entry(let entry):
+            if let last = entries.last, entry.index != last.index + 1 { throw SegmentedLog.damage(path, offset) }
+            entries.append(entry)
+            segment.lastIndex = max(segment.lastIndex, entry.index)
+        }
+    }
+
+    private static func damage(_ path: String, _ offset: Int) -> Failure {
+        Failure(
+            .dataLoss,
+            "\(path) is damaged at byte \(offset), before its end: restore the folder from a backup, or remove this "
+                + "manager from the cluster and let it join again with an empty folder")
+    }
+
+    // MARK: Writing
+
+    /// Writes a batch with one fdatasync.
+    ///
+    /// - Throws: ``Failure`` when the disk does not take it; the log must not be used any more then.
+    public mutating func append(_ batch: LogBatch) throws(Failure) {
+        if let state = batch.hardState { hardState = state }
+        var bytes = encoded(batch)
+        if offset + bytes.count > LogLimits.segmentBytes, offset > Segment.headerBytes {
+            try beginSegment(number: (segments.last?.number ?? 0) + 1)
+            // The segment must tell the hard state by itself once the ones before it are gone.
+            var withState = batch
+            withState.hardState = hardState
+            bytes = encoded(withState)
+        }
+        guard let segment = segments.last else { throw Failure(.internal, "the log has no segment") }
+        try files.write(segment.name, bytes, at: offset)
+        try files.sync(segment.name)
+        offset += bytes.count
+        batchNumber += 1
+        for entry in batch.entries {
+            segments[segments.count - 1].lastIndex = max(segments[segments.count - 1].lastIndex, entry.index)
+        }
+    }
+
+    private func encoded(_ batch: LogBatch) -> [UInt8] {
+        var writer = ByteWriter(reserving: 64 + batch.entries.reduce(0) { $0 + $1.data.count + 32 })
+        LogRecord.batch(batchNumber + 1).encode(into: &writer)
+        if let index = batch.resetsBehind { LogRecord.reset(index).encode(into: &writer) }
+        if let state = batch.hardState { LogRecord.hardState(state).encode(into: &writer) }
+        if let index = batch.truncatesFrom { LogRecord.truncate(index).encode(into: &writer) }
+        for entry in batch.entries { LogRecord.entry(entry).encode(into: &writer) }
+        return writer.bytes
+    }
+
+    private mutating func beginSegment(number: UInt64) throws(Failure) {
+        let segment = Segment(number: number)
+        try files.create(segment.name, bytes: LogLimits.segmentBytes)
+        try files.write(segment.name, segment.header, at: 0)
+        try files.sync(segment.name)
+        try files.syncFolder()
+        segments.append(segment)
+        offset = Segment.headerBytes
+    }
+
+    /// Removes segments whose entries all lie at or below `index`; a snapshot must hold them by now.
+    public mutating func compact(through index: UInt64) throws(Failure) {
+        var removed = 0
+        while removed < segments.count - 1, segments[removed].lastIndex <= index {
+            try files.remove(segments[removed].name)
+            removed += 1
+        }
+        guard removed > 0 else { return }
+        segments.removeFirst(removed)
+        try files.syncFolder()
+    }
+
+    // MARK: Snapshots
+
+    /// Writes a snapshot aside and gives it its name once it is durable; then the one before it goes.
+    public mutating func saveSnapshot(_ snapshot: StoredSnapshot) throws(Failure) {
+        let name = snapshot.name
+        let aside = name + ".tmp"
+        let bytes = snapshot.encoded
+        try files.create(aside, bytes: 0)
+        try files.write(aside, bytes, at: 0)
+        try files.sync(aside)
+        try files.rename(aside, to: name)
+        try files.syncFolder()
+        if let old = snapshotName, old != name { try files.remove(old) }
+        snapshotName = name
+    }
+
+    public func readSnapshot() throws(Failure) -> StoredSnapshot? {
+        guard let snapshotName else { return nil }
+        return try StoredSnapshot(encoded: try files.read(snapshotName), path: files.path(of: snapshotName))
+    }
+
+    private mutating func openSnapshot() throws(Failure) -> StoredSnapshot? {
+        let names = try files.list().filter { $0.hasPrefix("snapshot-") }.sorted()
+        snapshotName = names.last
+        for name in names.dropLast() { try files.remove(name) }
+        return try readSnapshot()
+    }
+}
+
+extension SegmentedLog: Sendable where Files: Sendable {}

@@ -1,0 +1,7 @@
+public enum LogLimits {
+    /// Room that a segment is made with; a batch that does not fit begins the next one.
+    public static let segmentBytes = 8 << 20
+    /// A record above it is damage, not data.
+    static let recordBytes = 64 << 20
+    static let formatVersion: UInt16 = 1
+}

@@ -1,0 +1,44 @@
+import ClusterState
+import Synchronization
+
+/// Changes on their way from the Raft thread to the leader's loops, and the bell that tells of them.
+final class ChangeMailbox: Sendable {
+    private struct State {
+        /// nil: more than fits, look at everything.
+        var changes: [StateChange]? = []
+        var isSignalled = false
+    }
+
+    private let state = Mutex(State())
+    let bell: AsyncStream<Void>
+    private let ring: AsyncStream<Void>.Continuation
+
+    init() {
+        (bell, ring) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
+    }
+
+    func push(_ changes: [StateChange]) {
+        if changes.isEmpty { return }
+        state.withLock { state in
+            let isInstalled = changes.contains { $0.before == nil && $0.after == nil }
+            let count = (state.changes?.count ?? 0) + changes.count
+            if isInstalled || count > ManagerLimits.pendingChanges {
+                state.changes = nil
+            } else {
+                state.changes?.append(contentsOf: changes)
+            }
+        }
+        ring.yield()
+    }
+
+    func knock() { ring.yield() }
+    func finish() { ring.finish() }
+
+    /// nil: look at everything.
+    func take() -> [StateChange]? {
+        state.withLock { state in
+            defer { state.changes = [] }
+            return state.changes
+        }
+    }
+}

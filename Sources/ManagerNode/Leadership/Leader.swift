@@ -1,0 +1,229 @@
+import Assignments
+import ClusterModel
+import ClusterState
+import Logging
+import Orchestration
+import Primitives
+
+/// What a manager does while it leads: runs the control loops and talks to the agents.
+///
+/// Made anew for each term: everything that must outlast it is in the log.
+actor Leader {
+    typealias Propose = @Sendable (Transaction) async throws -> Void
+
+    private struct Loop {
+        let kind: ControlLoopKind
+        var loop: any ControlLoop
+        /// nil: look at everything.
+        var pending: [StateChange]?
+        var wakeAt: Timestamp?
+
+        func isDue(_ now: Timestamp) -> Bool {
+            guard let pending else { return true }
+            return !pending.isEmpty || wakeAt.map { $0 <= now } ?? false
+        }
+    }
+
+    private let replica: Replica
+    private let propose: Propose
+    private let log: Logger
+    private let mailbox = ChangeMailbox()
+    private var loops: [Loop]
+    private var random: SeededRandom
+    private var dispatcher = Dispatcher()
+    private var sessions: [SessionID: AsyncStream<SessionEvent>.Continuation] = [:]
+    private var nextSession: UInt64 = 0
+    private var observations: [Change] = []
+    private var isWritingObservations = false
+    private var isFlushDue = false
+    private var hasEnded = false
+
+    /// What an agent is told.
+    enum SessionEvent: Sendable {
+        case assignments(AssignmentMessage)
+        case end(reason: String)
+    }
+
+    init(
+        replica: Replica, hostRoutes: [IPv4Network], mtu: UInt16, seed: UInt64, log: Logger,
+        propose: @escaping Propose
+    ) {
+        self.replica = replica
+        self.propose = propose
+        self.log = log
+        random = SeededRandom(seed: seed)
+        loops = ControlLoopKind.allCases.map {
+            Loop(kind: $0, loop: $0.makeLoop(hostRoutes: hostRoutes, mtu: mtu), pending: nil)
+        }
+    }
+
+    /// Runs until cancelled: at the end of the term.
+    func run() async {
+        let observer = replica.observe { [mailbox] changes, _ in mailbox.push(changes) }
+        defer { replica.endObservation(observer) }
+        perform(dispatcher.onLeadership(replica.view.tables, now: SystemClock.monotonic))
+        await withDiscardingTaskGroup { group in
+            group.addTask { [mailbox] in
+                while !Task.isCancelled {
+                    try? await Task.sleep(for: ManagerLimits.leaderTick)
+                    mailbox.knock()
+                }
+            }
+            await orchestrate()
+            group.cancelAll()
+        }
+        end()
+    }
+
+    private func end() {
+        hasEnded = true
+        for session in sessions.values {
+            session.yield(.end(reason: "this manager no longer leads"))
+            session.finish()
+        }
+        sessions = [:]
+    }
+
+    // MARK: Control loops
+
+    private func orchestrate() async {
+        mailbox.knock()
+        for await _ in mailbox.bell {
+            if Task.isCancelled { return }
+            takeChanges()
+            let tables = replica.view.tables
+            perform(
+                dispatcher.onTick(
+                    tables: tables, now: SystemClock.monotonic, wallClock: SystemClock.wall))
+            for index in loops.indices where loops[index].isDue(SystemClock.wall) {
+                await run(index)
+                takeChanges()
+            }
+        }
+    }
+
+    private func takeChanges() {
+        let changes = mailbox.take()
+        for index in loops.indices {
+            if let changes {
+                loops[index].pending?.append(contentsOf: changes)
+            } else {
+                loops[index].pending = nil
+            }
+        }
+        let tables = replica.view.tables
+        perform(dispatcher.onChanges(changes ?? [StateChange(before: nil, after: nil)], tables: tables))
+        scheduleFlush()
+    }
+
+    /// One loop on the state as it is, and its transactions to their end.
+    private func run(_ index: Int) async {
+        let output = loops[index].loop.run(
+            replica.view.tables, changes: loops[index].pending, now: SystemClock.wall, random: &random)
+        loops[index].pending = []
+        loops[index].wakeAt = output.wakeAt
+        if output.transactions.isEmpty { return }
+        let kind = loops[index].kind
+        let wasRefused = await withTaskGroup(of: Bool.self) { group in
+            for transaction in output.transactions {
+                group.addTask { [propose, log] in
+                    do {
+                        try await propose(transaction)
+                        return false
+                    } catch {
+                        log.debug("\(kind) loop: transaction refused: \(error)")
+                        return true
+                    }
+                }
+            }
+            var wasRefused = false
+            for await refused in group { wasRefused = wasRefused || refused }
+            return wasRefused
+        }
+        if wasRefused { loops[index].pending = nil }
+    }
+
+    // MARK: Sessions
+
+    /// An agent says hello: what it is told from now on goes to `toAgent`, which ends with the session.
+    func register(
+        _ node: NodeID, _ description: NodeDescription, address: String,
+        _ toAgent: AsyncStream<SessionEvent>.Continuation
+    ) -> SessionID? {
+        if hasEnded { return nil }
+        nextSession += 1
+        let id = SessionID(value: nextSession)
+        sessions[id] = toAgent
+        perform(
+            dispatcher.onRegister(
+                id, node: node, description: description, address: address, tables: replica.view.tables,
+                now: SystemClock.monotonic, wallClock: SystemClock.wall))
+        return id
+    }
+
+    func heartbeat(_ id: SessionID) {
+        dispatcher.onHeartbeat(id, tables: replica.view.tables, now: SystemClock.monotonic)
+    }
+
+    func statuses(_ id: SessionID, _ statuses: [(task: TaskID, status: TaskStatus)]) {
+        perform(dispatcher.onStatuses(id, statuses, tables: replica.view.tables))
+    }
+
+    func disconnect(_ id: SessionID) {
+        dispatcher.onDisconnect(id)
+        sessions.removeValue(forKey: id)?.finish()
+    }
+
+    // MARK: Directives
+
+    private func perform(_ directives: [Dispatcher.Directive]) {
+        for directive in directives {
+            switch directive {
+            case .send(let id, let message):
+                guard let session = sessions[id] else { continue }
+                if case .dropped = session.yield(.assignments(message)) {
+                    session.finish()
+                    disconnect(id)
+                }
+            case .close(let id, let reason):
+                guard let session = sessions.removeValue(forKey: id) else { continue }
+                session.yield(.end(reason: reason))
+                session.finish()
+            case .write(let changes):
+                observations += changes
+                writeObservations()
+            }
+        }
+    }
+
+    private func scheduleFlush() {
+        guard dispatcher.hasUnsentChanges, !isFlushDue else { return }
+        isFlushDue = true
+        // Ends by itself after the delay.
+        Task {
+            try? await Task.sleep(for: ManagerLimits.assignmentBatch)
+            isFlushDue = false
+            perform(dispatcher.flush(tables: replica.view.tables))
+        }
+    }
+
+    /// One batch at a time; what arrives meanwhile goes with the next.
+    private func writeObservations() {
+        guard !isWritingObservations, !observations.isEmpty, !hasEnded else { return }
+        isWritingObservations = true
+        // Ends by itself when all is written or the term is over.
+        Task {
+            while !observations.isEmpty, !hasEnded {
+                let batch = Array(observations.prefix(ManagerLimits.observationsPerTransaction))
+                do {
+                    try await propose(Transaction(batch, time: SystemClock.wall))
+                    observations.removeFirst(batch.count)
+                } catch {
+                    log.debug("observations not written yet: \(error)")
+                    try? await Task.sleep(for: ManagerLimits.proposeRetry)
+                }
+            }
+            isWritingObservations = false
+        }
+    }
+}

@@ -1,0 +1,34 @@
+public enum ManagerLimits {
+    /// Raft's tick; the election timeout is 10 to 20 of them.
+    static let tickMilliseconds: Int32 = 50
+    /// Inputs waiting for the Raft thread; proposals above it are refused, messages dropped (Raft sends them again).
+    static let inputs = 100_000
+    /// Messages waiting for one peer; more are dropped.
+    static let peerMessages = 4_096
+    /// Applied entries between two snapshots.
+    static let entriesBetweenSnapshots: UInt64 = 10_000
+    /// A learner becomes a voter when it lacks at most so many entries.
+    static let learnerLagEntries: UInt64 = 100
+    /// Entries kept behind a snapshot for slow followers.
+    static let entriesKeptBehindSnapshot: UInt64 = 500
+    /// A piece of a snapshot on its way to a follower.
+    static let snapshotPieceBytes = 1 << 20
+    /// A snapshot larger than this is refused by the receiver.
+    static let snapshotBytes = 4 << 30
+    /// Changes waiting for the control loops; above it they look at everything instead.
+    static let pendingChanges = 10_000
+    /// How long a write waits for a leader and its commit.
+    static let proposeTimeout = Duration.seconds(20)
+    /// Between two attempts of a write that found no leader.
+    static let proposeRetry = Duration.milliseconds(50)
+    /// Assignments wait this long for others to go with them.
+    static let assignmentBatch = Duration.milliseconds(50)
+    /// Between two looks at clocks: heartbeats that stay away, loops that asked to run again.
+    static let leaderTick = Duration.milliseconds(100)
+    /// Statuses written by one transaction.
+    static let observationsPerTransaction = 200
+    /// Messages waiting for one agent; a session that cannot keep up is ended and starts anew.
+    static let sessionMessages = 10_000
+    /// Between two attempts to reach a peer.
+    static let peerBackoff = Duration.milliseconds(200)
+}

@@ -1,0 +1,271 @@
+import ClusterMessages
+public import ClusterModel
+public import ClusterState
+public import ClusterWire
+public import Consensus
+import GRPCCore
+public import Logging
+public import Primitives
+import SwiftProtobuf
+import Synchronization
+
+/// A manager of the cluster: its Raft member, its copy of the state, and while it leads the loops that act on it.
+public final class Manager: Sendable {
+    /// What a manager starts from.
+    public struct Settings: Sendable {
+        public var raftID: RaftID
+        /// `HOST:PORT` of its own listener, as others reach it.
+        public var address: String
+        /// Networks of this machine, which no overlay network may overlap.
+        public var hostRoutes: [IPv4Network]
+        /// Bytes of a frame inside the overlay.
+        public var overlayMTU: UInt16
+
+        public init(raftID: RaftID, address: String, hostRoutes: [IPv4Network], overlayMTU: UInt16) {
+            self.raftID = raftID
+            self.address = address
+            self.hostRoutes = hostRoutes
+            self.overlayMTU = overlayMTU
+        }
+    }
+
+    let settings: Settings
+    let credentials: CredentialStore
+    let log: Logger
+    private let connections: NodeConnections
+    private let raft: RaftThread
+    private let transport: PeerTransport
+    private let peers: PeerBook
+    private let leading = Mutex<Leader?>(nil)
+
+    private var replica: Replica { raft.replica }
+
+    /// - Parameters:
+    ///   - peers: where the members are that the state does not name yet: on a joiner, the managers of its token.
+    public init(
+        settings: Settings, credentials: CredentialStore, connections: NodeConnections,
+        peers: [RaftID: String] = [:], log: Logger
+    ) throws {
+        self.settings = settings
+        self.credentials = credentials
+        self.connections = connections
+        self.log = log
+        let raft = try RaftThread()
+        self.raft = raft
+        let book = PeerBook(peers)
+        self.peers = book
+        let replica = raft.replica
+        transport = PeerTransport(
+            connections: connections, log: log,
+            addressOf: { replica.view.tables.managerAddress(of: $0) ?? book.address(of: $0) },
+            report: { raft.push($0) })
+    }
+
+    /// Starts Raft from what its storage holds and returns at once.
+    public func start<Storage: RaftStorage & Sendable>(
+        storage: Storage, restored: RestoredState, snapshot: [UInt8]?, seed: UInt64
+    ) throws {
+        var tables = try snapshot.map { try Snapshot.decode($0) } ?? ClusterTables()
+        tables.skip(to: restored.applied)
+        let node = try RaftNode(id: settings.raftID, restored: restored, random: SeededRandom(seed: seed))
+        try raft.start(
+            node: node, storage: storage, tables: tables,
+            send: { [transport] in transport.send($0) },
+            sendSnapshot: { [transport] in transport.sendSnapshot($0, $1) })
+    }
+
+    /// Leads whenever Raft says so; until cancelled, or until Raft stops for good.
+    public func run() async throws {
+        let (statuses, continuation) = AsyncStream.makeStream(
+            of: Replica.View.self, bufferingPolicy: .bufferingNewest(1))
+        let observer = replica.observe { _, view in continuation.yield(view) }
+        defer { replica.endObservation(observer) }
+        continuation.yield(replica.view)
+        var term: (number: Term, task: Task<Void, Never>)?
+        defer { term?.task.cancel() }
+        for await view in statuses {
+            if let failure = view.failure {
+                term?.task.cancel()
+                throw failure
+            }
+            let leads = view.status.role == .leader
+            if let current = term, !leads || current.number != view.status.term {
+                current.task.cancel()
+                term = nil
+                leading.withLock { $0 = nil }
+            }
+            if leads, term == nil {
+                // Cancelled with the term, above.
+                term = (view.status.term, Task { await self.lead() })
+            }
+        }
+    }
+
+    private func lead() async {
+        do {
+            // Everything of earlier terms is applied here before anything is decided on it.
+            let index = try await readIndex()
+            try await replica.waitUntilApplied(index)
+        } catch {
+            return
+        }
+        log.info("leading the cluster in term \(replica.view.status.term)")
+        let leader = Leader(
+            replica: replica, hostRoutes: settings.hostRoutes, mtu: settings.overlayMTU,
+            seed: UInt64.random(in: .min ... .max), log: log
+        ) { [self] transaction in _ = try await proposeHere(transaction) }
+        leading.withLock { $0 = leader }
+        await leader.run()
+        leading.withLock { if $0 === leader { $0 = nil } }
+    }
+
+    public func stop() {
+        raft.push(.stop)
+        transport.close()
+    }
+
+    // MARK: State
+
+    /// The state as it is applied here.
+    public var tables: ClusterTables { replica.view.tables }
+
+    /// The state with everything that was committed before the call.
+    public func freshTables() async throws -> ClusterTables {
+        // A read changes nothing, so one that a change of leaders cut off is simply made again.
+        let index = try await retrying { () async throws in
+            do {
+                return try await self.readIndex()
+            } catch let failure as Failure where failure.code == .unavailable {
+                throw Failure(.unavailable, "the cluster has no leader at the moment: too few managers can be reached")
+            }
+        }
+        try await replica.waitUntilApplied(index)
+        return replica.view.tables
+    }
+
+    public var isLeader: Bool { replica.view.status.role == .leader }
+    public var leaderAddress: String? { replica.view.status.leader.flatMap { address(of: $0) } }
+    public var leaderID: RaftID? { replica.view.status.leader }
+    public var membership: Membership { replica.view.membership }
+    /// Managers that the leader heard from lately, on the leader; elsewhere nil.
+    public var activeMembers: Set<RaftID>? { isLeader ? replica.view.active : nil }
+    /// Why Raft stopped on this manager for good; nil while it runs.
+    public var failure: Failure? { replica.view.failure }
+
+    var leader: Leader? { leading.withLock { $0 } }
+
+    private func address(of id: RaftID) -> String? {
+        replica.view.tables.managerAddress(of: id) ?? peers.address(of: id)
+    }
+
+    /// Calls `body` after every change of the state; it must not block. End it with ``endObservation(_:)``.
+    public func observe(_ body: @escaping @Sendable ([StateChange], ClusterTables) -> Void) -> UInt64 {
+        replica.observe { changes, view in body(changes, view.tables) }
+    }
+
+    public func endObservation(_ observer: UInt64) { replica.endObservation(observer) }
+
+    public func waitUntilApplied(_ index: LogIndex) async throws { try await replica.waitUntilApplied(index) }
+
+    // MARK: Writing
+
+    /// Writes through whichever manager leads, and returns once the change is applied here.
+    ///
+    /// - Returns: the raft index of the change.
+    /// - Throws: ``Failure``: `conflict` for a stale version, `unavailable` when no leader was found in time.
+    public func propose(_ transaction: Transaction) async throws -> LogIndex {
+        let index = try await retrying { try await self.proposeOnce(transaction) }
+        try await replica.waitUntilApplied(index)
+        return index
+    }
+
+    private func proposeOnce(_ transaction: Transaction) async throws -> LogIndex {
+        if isLeader { return try await proposeHere(transaction) }
+        guard let address = leaderAddress else { throw Failure(.unavailable, "the cluster has no leader at the moment") }
+        let client = WireControl.Client(wrapping: try connections.client(to: address))
+        var options = CallOptions.defaults
+        options.timeout = ManagerLimits.proposeTimeout
+        let answer = try await client.propose(
+            .with { $0.transaction = wireBytes(transaction.encoded()) }, options: options)
+        switch answer.answer {
+        case .result(let result):
+            switch try Result<UInt64, TransactionRefusal>(wire: result) {
+            case .success(let index): return index
+            case .failure(let refusal): throw refusal.failure
+            }
+        case .notLeader, nil: throw Failure(.unavailable, "the leader has changed")
+        }
+    }
+
+    /// Proposes on this manager, which must lead.
+    func proposeHere(_ transaction: Transaction) async throws -> LogIndex {
+        let data = transaction.encoded()
+        guard data.count <= StateLimits.transactionBytes else {
+            throw Failure(
+                .invalidArgument, "the change has \(data.count) bytes, the limit is \(StateLimits.transactionBytes)")
+        }
+        return try await onRaft { .propose(data, $0) }.index
+    }
+
+    private func readIndex() async throws -> LogIndex { try await onRaft { .read($0) } }
+
+    func changeMembership(_ change: MembershipChange) async throws -> LogIndex {
+        try await onRaft { .changeMembership(change, $0) }
+    }
+
+    func receive(_ input: RaftInput) { raft.push(input) }
+
+    private func onRaft<Value: Sendable>(
+        _ input: (@escaping RaftCompletion<Value>) -> RaftInput
+    ) async throws -> Value {
+        try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Value, any Error>) in
+            let isTaken = raft.push(input { continuation.resume(with: $0.mapError { $0 as any Error }) })
+            if !isTaken {
+                continuation.resume(
+                    throwing: Failure(.resourceExhausted, "too many changes are under way: try again in a moment"))
+            }
+        }
+    }
+
+    /// Again and again while there is no leader, for the time that a user would wait.
+    private func retrying<Value: Sendable>(_ body: () async throws -> Value) async throws -> Value {
+        let deadline = SystemClock.monotonic + ManagerLimits.proposeTimeout
+        while true {
+            do {
+                return try await body()
+            } catch let error where error.isWorthRetrying && SystemClock.monotonic < deadline {
+                try await Task.sleep(for: ManagerLimits.proposeRetry)
+            } catch let error as RPCError {
+                throw Failure(.unavailable, "the leader does not answer: \(error.message)")
+            }
+        }
+    }
+}
+
+/// Addresses that a joiner knows before its state does.
+private final class PeerBook: Sendable {
+    private let peers: [RaftID: String]
+    init(_ peers: [RaftID: String]) { self.peers = peers }
+    func address(of id: RaftID) -> String? { peers[id] }
+}
+
+extension ClusterTables {
+    func managerAddress(of id: RaftID) -> String? {
+        var found: String?
+        nodes.forEachUnordered { node in
+            if let manager = node.manager, manager.raftID == id { found = manager.address }
+        }
+        return found
+    }
+}
+
+extension Error {
+    /// Nothing has happened, and it may work in a moment.
+    fileprivate var isWorthRetrying: Bool {
+        switch self {
+        case let failure as Failure: failure.code == .unavailable && failure.message != Failure.lostToNewLeader.message
+        case let error as RPCError: error.code == .unavailable
+        default: false
+        }
+    }
+}

@@ -1,0 +1,53 @@
+import Glibc
+import Primitives
+import Synchronization
+
+/// What waits for the Raft thread. A pipe wakes it: a thread that also keeps time cannot wait on a lock.
+final class InputQueue: Sendable {
+    private let inputs = Mutex<[RaftInput]>([])
+    private let readEnd: Int32
+    private let writeEnd: Int32
+
+    init() throws {
+        var ends: [Int32] = [0, 0]
+        guard pipe(&ends) == 0 else { throw Failure(.resourceExhausted, "no pipe for the Raft thread: errno \(errno)") }
+        for end in ends {
+            _ = fcntl(end, F_SETFD, FD_CLOEXEC)
+            _ = fcntl(end, F_SETFL, O_NONBLOCK)
+        }
+        (readEnd, writeEnd) = (ends[0], ends[1])
+    }
+
+    deinit {
+        close(readEnd)
+        close(writeEnd)
+    }
+
+    /// False when the queue is full: the input is not taken.
+    func push(_ input: RaftInput) -> Bool {
+        let (isTaken, wasEmpty) = inputs.withLock { inputs in
+            guard inputs.count < ManagerLimits.inputs else { return (false, false) }
+            inputs.append(input)
+            return (true, inputs.count == 1)
+        }
+        if wasEmpty {
+            var byte: UInt8 = 0
+            // A full pipe wakes the thread as well.
+            _ = write(writeEnd, &byte, 1)
+        }
+        return isTaken
+    }
+
+    /// Everything that waits, after at most so many milliseconds.
+    func take(timeoutMilliseconds: Int32) -> [RaftInput] {
+        var descriptor = pollfd(fd: readEnd, events: Int16(POLLIN), revents: 0)
+        if poll(&descriptor, 1, timeoutMilliseconds) > 0 {
+            var buffer = (UInt64(0), UInt64(0), UInt64(0), UInt64(0))
+            _ = withUnsafeMutableBytes(of: &buffer) { read(readEnd, $0.baseAddress, $0.count) }
+        }
+        return inputs.withLock { inputs in
+            defer { inputs = [] }
+            return inputs
+        }
+    }
+}

@@ -1,0 +1,137 @@
+import ClusterMessages
+import ClusterWire
+import Consensus
+import GRPCCore
+import Logging
+import Primitives
+import SwiftProtobuf
+import Synchronization
+
+/// Carries Raft's messages to the other managers: one stream for heartbeats, one for everything else, to each.
+final class PeerTransport: Sendable {
+    private enum Lane: CaseIterable { case heartbeats, messages }
+
+    private struct Peer {
+        let address: String
+        let heartbeats: PeerOutbox
+        let messages: PeerOutbox
+        let tasks: [Task<Void, Never>]
+
+        func end() {
+            heartbeats.finish()
+            messages.finish()
+            for task in tasks { task.cancel() }
+        }
+    }
+
+    private let connections: NodeConnections
+    private let addressOf: @Sendable (RaftID) -> String?
+    private let report: @Sendable (RaftInput) -> Void
+    private let log: Logger
+    private let peers = Mutex<[RaftID: Peer]>([:])
+
+    /// - Parameters:
+    ///   - addressOf: `HOST:PORT` of a member as far as it is known.
+    ///   - report: takes what Raft has to know of the network.
+    init(
+        connections: NodeConnections, log: Logger, addressOf: @escaping @Sendable (RaftID) -> String?,
+        report: @escaping @Sendable (RaftInput) -> Void
+    ) {
+        self.connections = connections
+        self.addressOf = addressOf
+        self.report = report
+        self.log = log
+    }
+
+    /// Never blocks; what a peer cannot take is dropped, and Raft sends it again.
+    func send(_ messages: [Consensus.Message]) {
+        for message in messages {
+            guard let address = addressOf(message.to) else {
+                report(.unreachable(message.to))
+                continue
+            }
+            let peer = peers.withLock { peers in
+                if let known = peers[message.to], known.address == address { return known }
+                peers[message.to]?.end()
+                let peer = connect(message.to, address)
+                peers[message.to] = peer
+                return peer
+            }
+            let lane = message.isHeartbeat ? peer.heartbeats : peer.messages
+            if !lane.push(message) { report(.unreachable(message.to)) }
+        }
+    }
+
+    func sendSnapshot(_ transfer: SnapshotTransfer, _ bytes: [UInt8]) {
+        let to = transfer.message.to
+        guard let address = addressOf(to) else { return report(.snapshotSent(to, succeeded: false)) }
+        // Ends by itself: the call has a deadline.
+        Task { [connections, report, log] in
+            do {
+                let client = WireRaft.Client(wrapping: try connections.client(to: address))
+                var options = CallOptions.defaults
+                options.timeout = .seconds(600)
+                _ = try await client.installSnapshot(
+                    request: StreamingClientRequest { writer in
+                        for start in stride(from: 0, to: bytes.count, by: ManagerLimits.snapshotPieceBytes) {
+                            let end = min(start + ManagerLimits.snapshotPieceBytes, bytes.count)
+                            try await writer.write(.with { $0.data = wireBytes(Array(bytes[start..<end])) })
+                        }
+                        try await writer.write(.with { $0.message = transfer.message.wire })
+                    }, options: options)
+                report(.snapshotSent(to, succeeded: true))
+            } catch {
+                log.warning("cannot send a snapshot to \(address): \(error)")
+                report(.snapshotSent(to, succeeded: false))
+            }
+        }
+    }
+
+    func close() {
+        let all = peers.withLock { peers in
+            defer { peers = [:] }
+            return Array(peers.values)
+        }
+        for peer in all { peer.end() }
+    }
+
+    private func connect(_ id: RaftID, _ address: String) -> Peer {
+        func lane(_ lane: Lane) -> (PeerOutbox, Task<Void, Never>) {
+            let outbox = PeerOutbox()
+            // Owned by the peer: `end()` cancels it.
+            return (outbox, Task { await self.run(lane, outbox, id, address) })
+        }
+        let (heartbeats, first) = lane(.heartbeats)
+        let (messages, second) = lane(.messages)
+        return Peer(address: address, heartbeats: heartbeats, messages: messages, tasks: [first, second])
+    }
+
+    private func run(_ lane: Lane, _ outbox: PeerOutbox, _ id: RaftID, _ address: String) async {
+        while !Task.isCancelled {
+            do {
+                let client = WireRaft.Client(wrapping: try connections.client(to: address))
+                let request = StreamingClientRequest<WireRaftMessage> { writer in
+                    while let message = await outbox.next() { try await writer.write(message.wire) }
+                }
+                switch lane {
+                case .heartbeats: _ = try await client.heartbeats(request: request)
+                case .messages: _ = try await client.messages(request: request)
+                }
+            } catch {
+                if Task.isCancelled { return }
+                log.debug("Raft stream to \(address) ended: \(error)")
+            }
+            report(.unreachable(id))
+            try? await Task.sleep(for: ManagerLimits.peerBackoff)
+        }
+    }
+}
+
+extension Consensus.Message {
+    fileprivate var isHeartbeat: Bool {
+        switch payload {
+        case .heartbeat, .heartbeatResponse: true
+        default: false
+        }
+    }
+}

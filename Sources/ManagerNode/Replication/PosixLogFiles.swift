@@ -1,0 +1,134 @@
+public import DurableLog
+import Glibc
+public import Primitives
+
+/// The log's files in a folder of the machine's.
+public struct PosixLogFiles: LogFiles, Sendable {
+    private let folder: String
+    /// The segment that is written to, open: one fdatasync a write, no more.
+    private var open: (name: String, descriptor: Int32)?
+
+    /// - Throws: ``Failure`` when the folder cannot be made or is not writable.
+    public init(folder: String) throws(Failure) {
+        self.folder = folder
+        if mkdir(folder, 0o700) != 0 && errno != EEXIST { throw problem("make the folder", folder) }
+        if access(folder, R_OK | W_OK | X_OK) != 0 { throw problem("use the folder", folder) }
+    }
+
+    public func path(of name: String) -> String { "\(folder)/\(name)" }
+
+    public func list() throws(Failure) -> [String] {
+        guard let stream = opendir(folder) else { throw problem("list", folder) }
+        defer { closedir(stream) }
+        var names: [String] = []
+        while let entry = readdir(stream) {
+            let name = withUnsafePointer(to: &entry.pointee.d_name) {
+                $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+            }
+            if name != "." && name != ".." { names.append(name) }
+        }
+        return names
+    }
+
+    public func read(_ name: String) throws(Failure) -> [UInt8] {
+        let descriptor = try openFile(name, O_RDONLY)
+        defer { close(descriptor) }
+        let size = Int(lseek(descriptor, 0, SEEK_END))
+        guard size >= 0 else { throw problem("measure", path(of: name)) }
+        var bytes = [UInt8](repeating: 0, count: size)
+        var done = 0
+        while done < size {
+            let count = bytes.withUnsafeMutableBytes { buffer in
+                pread(descriptor, buffer.baseAddress?.advanced(by: done), size - done, off_t(done))
+            }
+            if count < 0 && errno == EINTR { continue }
+            guard count > 0 else { throw problem("read", path(of: name)) }
+            done += count
+        }
+        return bytes
+    }
+
+    public mutating func create(_ name: String, bytes: Int) throws(Failure) {
+        let descriptor = try openFile(name, O_RDWR | O_CREAT | O_TRUNC)
+        if bytes > 0 {
+            let result = posix_fallocate(descriptor, 0, off_t(bytes))
+            if result != 0 {
+                close(descriptor)
+                unlink(path(of: name))
+                throw problem("reserve \(bytes) bytes for", path(of: name), result)
+            }
+        }
+        if let open { close(open.descriptor) }
+        open = (name, descriptor)
+    }
+
+    public mutating func write(_ name: String, _ bytes: [UInt8], at offset: Int) throws(Failure) {
+        let descriptor = try descriptor(for: name)
+        var done = 0
+        while done < bytes.count {
+            let count = bytes.withUnsafeBytes { buffer in
+                pwrite(descriptor, buffer.baseAddress?.advanced(by: done), bytes.count - done, off_t(offset + done))
+            }
+            if count < 0 && errno == EINTR { continue }
+            guard count > 0 else { throw problem("write", path(of: name)) }
+            done += count
+        }
+    }
+
+    public mutating func sync(_ name: String) throws(Failure) {
+        if fdatasync(try descriptor(for: name)) != 0 { throw problem("sync", path(of: name)) }
+    }
+
+    public mutating func truncate(_ name: String, to bytes: Int) throws(Failure) {
+        if ftruncate(try descriptor(for: name), off_t(bytes)) != 0 { throw problem("cut off", path(of: name)) }
+    }
+
+    public mutating func rename(_ name: String, to other: String) throws(Failure) {
+        closeOpen(name)
+        if Glibc.rename(path(of: name), path(of: other)) != 0 { throw problem("rename", path(of: name)) }
+    }
+
+    public mutating func remove(_ name: String) throws(Failure) {
+        closeOpen(name)
+        if unlink(path(of: name)) != 0 { throw problem("remove", path(of: name)) }
+    }
+
+    public mutating func syncFolder() throws(Failure) {
+        let descriptor = Glibc.open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw problem("open", folder) }
+        defer { close(descriptor) }
+        if fsync(descriptor) != 0 { throw problem("sync", folder) }
+    }
+
+    private mutating func closeOpen(_ name: String) {
+        guard let current = open, current.name == name else { return }
+        close(current.descriptor)
+        open = nil
+    }
+
+    private mutating func descriptor(for name: String) throws(Failure) -> Int32 {
+        if let open, open.name == name { return open.descriptor }
+        let descriptor = try openFile(name, O_RDWR)
+        if let open { close(open.descriptor) }
+        open = (name, descriptor)
+        return descriptor
+    }
+
+    private func openFile(_ name: String, _ flags: Int32) throws(Failure) -> Int32 {
+        let descriptor = Glibc.open(path(of: name), flags | O_CLOEXEC | O_NOFOLLOW, 0o600)
+        guard descriptor >= 0 else { throw problem("open", path(of: name)) }
+        return descriptor
+    }
+
+    private func problem(_ action: String, _ path: String, _ code: Int32 = errno) -> Failure {
+        let hint =
+            switch code {
+            case ENOSPC, EDQUOT: "; the disk is full: make room, then start swarmd again"
+            case EACCES, EPERM: "; swarmd must run as root and own its state folder"
+            case EROFS: "; the file system is read-only: look at the kernel's log"
+            default: ""
+            }
+        let kind: Failure.Code = code == ENOSPC || code == EDQUOT ? .resourceExhausted : .unavailable
+        return Failure(kind, "cannot \(action) \(path): \(String(cString: strerror(code)))\(hint)")
+    }
+}

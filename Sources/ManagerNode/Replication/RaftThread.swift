@@ -1,0 +1,316 @@
+import ClusterMessages
+import ClusterModel
+import ClusterState
+import Consensus
+import Glibc
+import Primitives
+
+/// The thread that owns a manager's Raft member, its log and the writing side of its state.
+///
+/// It blocks on the disk, so it is a thread and not a task; everything else talks to it through its queue.
+final class RaftThread: Sendable {
+    private let queue: InputQueue
+    let replica = Replica()
+
+    init() throws {
+        queue = try InputQueue()
+    }
+
+    /// False when the queue is full.
+    @discardableResult
+    func push(_ input: RaftInput) -> Bool { queue.push(input) }
+
+    /// - Parameters:
+    ///   - send: hands messages to the network; must not block.
+    ///   - sendSnapshot: starts a transfer that ends in `snapshotSent`.
+    func start<Storage: RaftStorage & Sendable>(
+        node: RaftNode, storage: Storage, tables: ClusterTables,
+        send: @escaping @Sendable ([Message]) -> Void,
+        sendSnapshot: @escaping @Sendable (SnapshotTransfer, [UInt8]) -> Void
+    ) throws {
+        replica.update {
+            $0.tables = tables
+            $0.membership = node.membership
+        }
+        let body = ThreadBody { [queue, replica] in
+            var loop = RaftLoop(
+                node: node, storage: storage, replica: replica, tables: tables, send: send, sendSnapshot: sendSnapshot)
+            loop.run(queue)
+        }
+        var thread = pthread_t()
+        let result = pthread_create(&thread, nil, runThreadBody, Unmanaged.passRetained(body).toOpaque())
+        guard result == 0 else {
+            throw Failure(.resourceExhausted, "no thread for Raft: \(String(cString: strerror(result)))")
+        }
+        pthread_detach(thread)
+    }
+}
+
+private final class ThreadBody: Sendable {
+    let run: @Sendable () -> Void
+    init(_ run: @escaping @Sendable () -> Void) { self.run = run }
+}
+
+/// Not a closure: one written in a main-actor context would be isolated to it and trap on this thread.
+private func runThreadBody(_ argument: UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? {
+    guard let argument else { return nil }
+    Unmanaged<ThreadBody>.fromOpaque(argument).takeRetainedValue().run()
+    return nil
+}
+
+/// One turn after the other: take what waits, step the member, perform its directives in order.
+struct RaftLoop<Storage: RaftStorage> {
+    private var node: RaftNode
+    private var storage: Storage
+    private let replica: Replica
+    private var tables: ClusterTables
+    private let send: @Sendable ([Message]) -> Void
+    private let sendSnapshot: @Sendable (SnapshotTransfer, [UInt8]) -> Void
+
+    private var proposals: [LogIndex: (term: Term, completion: RaftCompletion<Applied>)] = [:]
+    private var membershipChanges: [LogIndex: (term: Term, completion: RaftCompletion<LogIndex>)] = [:]
+    private var reads: [UInt64: RaftCompletion<LogIndex>] = [:]
+    private var nextRead: UInt64 = 0
+    private var received: (metadata: SnapshotMetadata, bytes: [UInt8])?
+    private var snapshotIndex: LogIndex
+    private var nextTick = RaftLoop.milliseconds()
+
+    init(
+        node: RaftNode, storage: Storage, replica: Replica, tables: ClusterTables,
+        send: @escaping @Sendable ([Message]) -> Void,
+        sendSnapshot: @escaping @Sendable (SnapshotTransfer, [UInt8]) -> Void
+    ) {
+        self.node = node
+        self.storage = storage
+        self.replica = replica
+        self.tables = tables
+        self.send = send
+        self.sendSnapshot = sendSnapshot
+        snapshotIndex = tables.index
+    }
+
+    mutating func run(_ queue: InputQueue) {
+        var inputs: [RaftInput] = []
+        do {
+            while true {
+                if case .stop? = inputs.first(where: { if case .stop = $0 { true } else { false } }) { break }
+                for input in inputs { try take(input) }
+                if Self.milliseconds() >= nextTick {
+                    node.tick()
+                    promoteLearners()
+                    nextTick = Self.milliseconds() + Int64(ManagerLimits.tickMilliseconds)
+                }
+                try performAll()
+                let wait = max(0, nextTick - Self.milliseconds())
+                inputs = queue.take(timeoutMilliseconds: Int32(wait))
+            }
+            end(Failure(.unavailable, "this manager is shutting down"))
+        } catch let failure as Failure {
+            end(failure)
+        } catch {
+            end(Failure(.internal, "Raft stopped on this manager", cause: error))
+        }
+    }
+
+    private static func milliseconds() -> Int64 {
+        var time = timespec()
+        clock_gettime(CLOCK_MONOTONIC, &time)
+        return Int64(time.tv_sec) * 1000 + Int64(time.tv_nsec) / 1_000_000
+    }
+
+    // MARK: Inputs
+
+    private mutating func take(_ input: RaftInput) throws {
+        switch input {
+        case .message(let message): try node.step(message)
+        case .propose(let data, let completion):
+            do {
+                let proposed = try node.propose([data])
+                proposals[proposed.indices.lowerBound] = (proposed.term, completion)
+            } catch { completion(.failure(error.failure)) }
+        case .changeMembership(let change, let completion):
+            do {
+                let proposed = try node.proposeMembership(change)
+                membershipChanges[proposed.indices.lowerBound] = (proposed.term, completion)
+            } catch { completion(.failure(error.failure)) }
+        case .read(let completion):
+            nextRead += 1
+            do {
+                try node.readIndex(context: nextRead)
+                reads[nextRead] = completion
+            } catch { completion(.failure(error.failure)) }
+        case .snapshot(let bytes, let message):
+            guard case .installSnapshot(let metadata) = message.payload else { return }
+            received = (metadata, bytes)
+            try node.step(message)
+        case .snapshotSent(let peer, let succeeded): node.onSnapshotSent(to: peer, succeeded: succeeded)
+        case .unreachable(let peer): node.onUnreachable(peer)
+        case .transferLeadership(let peer): try? node.transferLeadership(to: peer)
+        case .stop: break
+        }
+    }
+
+    /// A learner votes once it has the log: before, it would only slow the quorum down (thesis §4.2.1).
+    private mutating func promoteLearners() {
+        guard node.role == .leader else { return }
+        for learner in node.membership.learners where node.isRecentlyActive(learner) == true {
+            // A match of 0 is one that nobody has confirmed.
+            guard let match = node.matchIndex(of: learner), match > 0,
+                match + ManagerLimits.learnerLagEntries >= node.commitIndex
+            else { continue }
+            // Refused while another change is under way: the next tick tries again.
+            do { _ = try node.proposeMembership(.addVoter(learner)) } catch { return }
+        }
+    }
+
+    // MARK: Directives
+
+    /// Until nothing more follows from what was done.
+    private mutating func performAll() throws {
+        while case let directives = node.ready(), !directives.isEmpty {
+            for directive in directives { try perform(directive) }
+        }
+    }
+
+    private mutating func perform(_ directive: Directive) throws {
+        switch directive {
+        case .status(let status):
+            if status.role != .leader { failPending() }
+            publish()
+        case .send(let messages): send(messages)
+        case .persist(let request):
+            if let metadata = request.snapshot, let received, received.metadata == metadata {
+                try storage.saveSnapshot(metadata, received.bytes)
+            }
+            try storage.persist([request])
+            node.onPersisted(request.number)
+        case .sendSnapshot(let transfer):
+            if let bytes = try storage.readSnapshot() {
+                sendSnapshot(transfer, bytes)
+            } else {
+                node.onSnapshotSent(to: transfer.message.to, succeeded: false)
+            }
+        case .installSnapshot(let metadata): try install(metadata)
+        case .apply(let entries): try apply(entries)
+        case .serveReads(let states):
+            for state in states { reads.removeValue(forKey: state.context)?(.success(state.index)) }
+        }
+    }
+
+    private mutating func apply(_ entries: [LogEntry]) throws {
+        var changes: [StateChange] = []
+        var done: [(RaftCompletion<Applied>, Result<Applied, Failure>)] = []
+        for entry in entries {
+            var outcome: Result<Applied, Failure> = .success(Applied(index: entry.index))
+            if entry.kind == .normal {
+                let transaction = try Transaction(encoded: entry.data)
+                switch tables.apply(transaction, at: entry.index) {
+                case .success(let applied): changes += applied
+                case .failure(let refusal): outcome = .failure(refusal.failure)
+                }
+            } else {
+                tables.skip(to: entry.index)
+            }
+            if let (term, completion) = proposals.removeValue(forKey: entry.index) {
+                done.append((completion, term == entry.term ? outcome : .failure(.lostToNewLeader)))
+            }
+        }
+        guard let last = entries.last?.index else { return }
+        node.onApplied(through: last)
+        publish(changes)
+        for (completion, outcome) in done { completion(outcome) }
+        for entry in entries {
+            guard let (term, completion) = membershipChanges.removeValue(forKey: entry.index) else { continue }
+            completion(term == entry.term ? .success(entry.index) : .failure(.lostToNewLeader))
+        }
+        try snapshotIfDue()
+    }
+
+    private mutating func publish(_ changes: [StateChange] = []) {
+        let active = node.role == .leader ? Set(node.membership.members.filter { node.isRecentlyActive($0) == true }) : []
+        replica.update(changes) { [tables, node] view in
+            view.tables = tables
+            view.status = node.status
+            view.membership = node.membership
+            view.active = active
+        }
+    }
+
+    /// Outcomes that this member will not learn in time: the entry may still be committed by the next leader.
+    private mutating func failPending() {
+        for (_, completion) in proposals.values { completion(.failure(.lostToNewLeader)) }
+        for (_, completion) in membershipChanges.values { completion(.failure(.lostToNewLeader)) }
+        for completion in reads.values { completion(.failure(.lostToNewLeader)) }
+        proposals = [:]
+        membershipChanges = [:]
+        reads = [:]
+    }
+
+    private mutating func end(_ failure: Failure) {
+        failPending()
+        replica.update { view in
+            view.failure = failure
+            view.status = RaftStatus(role: .follower, term: view.status.term, leader: nil)
+        }
+    }
+
+    // MARK: Snapshots
+
+    private mutating func snapshotIfDue() throws {
+        guard let metadata = node.appliedMetadata,
+            metadata.index >= snapshotIndex + ManagerLimits.entriesBetweenSnapshots
+        else { return }
+        try storage.saveSnapshot(metadata, Snapshot.encode(tables, metadata))
+        snapshotIndex = metadata.index
+        let through = metadata.index - min(metadata.index, ManagerLimits.entriesKeptBehindSnapshot)
+        try storage.compact(through: through)
+        node.compact(through: through, snapshot: metadata)
+    }
+
+    private mutating func install(_ metadata: SnapshotMetadata) throws {
+        guard let received, received.metadata == metadata else {
+            throw Failure(.internal, "the snapshot at index \(metadata.index) that is to be installed is not here")
+        }
+        tables = try Snapshot.decode(received.bytes)
+        self.received = nil
+        snapshotIndex = metadata.index
+        node.onApplied(through: metadata.index)
+        // Whoever follows changes looks at everything again.
+        publish([StateChange(before: nil, after: nil)])
+    }
+}
+
+extension Failure {
+    static let lostToNewLeader = Failure(
+        .unavailable, "leadership was lost while the change was under way; it may or may not have been made: look, then retry")
+}
+
+extension TransactionRefusal {
+    var failure: Failure {
+        switch self {
+        case .exists, .nameTaken: Failure(.alreadyExists, description)
+        case .notFound: Failure(.notFound, description)
+        case .stale: Failure(.conflict, description)
+        case .tooLarge: Failure(.invalidArgument, description)
+        }
+    }
+}
+
+extension ProposalRefused {
+    var failure: Failure {
+        switch self {
+        case .notLeader: Failure(.unavailable, "this manager is not the leader")
+        case .transferring: Failure(.unavailable, "leadership is being handed over")
+        case .overloaded: Failure(.resourceExhausted, "too many changes are under way: try again in a moment")
+        case .entryTooLarge(let bytes, let maximum):
+            Failure(.invalidArgument, "the change has \(bytes) bytes, the limit is \(maximum)")
+        case .membershipChangePending: Failure(.unavailable, "another change of the managers is under way")
+        case .termNotCommitted: Failure(.unavailable, "the leader has only just been elected")
+        case .membership(.leaderItself):
+            Failure(.failedPrecondition, "the leader cannot remove itself: let it hand over first")
+        case .membership(.lastVoter): Failure(.failedPrecondition, "the last manager cannot be removed")
+        case .membership(.noEffect): Failure(.alreadyExists, "the managers are already so")
+        case .membership(.invalidID), .invalidTransferee: Failure(.invalidArgument, "no such manager")
+        }
+    }
+}

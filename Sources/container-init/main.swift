@@ -1,0 +1,4 @@
+import ContainerInit
+import Glibc
+
+exit(ContainerInitProgram.run(CommandLine.arguments))
