@@ -102,6 +102,17 @@ let drivers: [Target] = [
     module(
         "EngineAPI",
         ["Primitives", "ClusterModel", "ClusterState", "DockerSchema", hummingbird, httpTypes, nioCore, logging]),
+    .target(
+        name: "EngineFakes",
+        dependencies: ["Primitives", "ClusterModel", "ClusterState", "EngineAPI", nioCore, logging],
+        path: "Tests/EngineFakes", swiftSettings: settings),
+    tests("DockerSchema", ["Primitives", "ClusterModel"]),
+    tests(
+        "EngineAPI",
+        [
+            "Primitives", "ClusterModel", "ClusterState", "DockerSchema", "EngineFakes", asyncHTTPClient, nioCore,
+            nioHTTP1,
+        ]),
 ]
 
 let shells: [Target] = [
@@ -122,6 +133,7 @@ let shells: [Target] = [
         "SwarmCommands",
         ["Primitives", "ClusterModel", "DockerSchema", "Lab", argumentParser, asyncHTTPClient, nioCore, nioHTTP1]),
     program("swarmctl", ["SwarmCommands"]),
+    tests("SwarmCommands", ["Primitives", "DockerSchema", "EngineAPI", "EngineFakes", "swarmctl", argumentParser]),
     program(
         "swarmd",
         [
