@@ -41,6 +41,12 @@ struct LabFolder {
         return "/swarm-lab-" + String(hash & 0xffff_ffff, radix: 36)
     }
 
+    /// Whether the process is this lab's first: the number alone may be another's by now.
+    func isSupervisor(_ pid: pid_t) -> Bool {
+        let arguments = LabFolder.read("/proc/\(pid)/cmdline")?.split(separator: "\0").map(String.init) ?? []
+        return arguments.contains("supervise") && arguments.last == path
+    }
+
     func exists(_ file: String) -> Bool { access(file, F_OK) == 0 }
 
     static func read(_ file: String) -> String? {
