@@ -1,3 +1,4 @@
+import ArgumentParser
 import DockerSchema
 import Primitives
 import Testing
