@@ -46,7 +46,9 @@ let drivers: [Target] = [
     .target(name: "CLinux"),
     module("OverlayDataplane", ["Primitives", "ClusterModel", "OverlayProtocol", "CLinux"]),
     program("overlay-bench", ["Primitives", "ClusterModel", "OverlayProtocol", "OverlayDataplane", "CLinux"]),
-    tests("OverlayDataplane", ["Primitives", "ClusterModel", "OverlayProtocol", "overlay-bench"]),
+    tests(
+        "OverlayDataplane", ["Primitives", "ClusterModel", "OverlayProtocol", "overlay-bench", "CLinux"],
+        resources: [.copy("pair.sh")]),
 ]
 
 let shells: [Target] = [
