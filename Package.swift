@@ -47,7 +47,7 @@ let drivers: [Target] = [
     module("OverlayDataplane", ["Primitives", "ClusterModel", "OverlayProtocol", "CLinux"]),
     program("overlay-bench", ["Primitives", "ClusterModel", "OverlayProtocol", "OverlayDataplane", "CLinux"]),
     tests(
-        "OverlayDataplane", ["Primitives", "ClusterModel", "OverlayProtocol", "overlay-bench", "CLinux"],
+        "OverlayDataplane", ["Primitives", "ClusterModel", "OverlayProtocol", "overlay-bench"],
         resources: [.copy("pair.sh")]),
 ]
 

@@ -55,7 +55,8 @@ struct SendBatch: ~Copyable {
         slots.removeAll(keepingCapacity: true)
         for (index, endpoint) in endpoints.enumerated() {
             let storage = UnsafeMutableRawBufferPointer(
-                rebasing: addresses[index * DataplaneLimits.addressSlotBytes..<(index + 1) * DataplaneLimits.addressSlotBytes])
+                rebasing: addresses[
+                    index * DataplaneLimits.addressSlotBytes..<(index + 1) * DataplaneLimits.addressSlotBytes])
             let bytes = endpoint.addressBytes
             let length = overlay_udp_address(family, bytes, Int32(bytes.count), endpoint.port, storage.baseAddress)
             addressBytes.append(UInt32(max(0, length)))

@@ -35,7 +35,9 @@ struct VirtioHeader: Hashable {
         self.segmentation = segmentation
         headerLength = field(2)
         segmentPayload = field(4)
-        if bytes[0] & VirtioHeader.needsChecksum != 0 { pendingChecksum = PendingChecksum(start: field(6), offset: field(8)) }
+        if bytes[0] & VirtioHeader.needsChecksum != 0 {
+            pendingChecksum = PendingChecksum(start: field(6), offset: field(8))
+        }
     }
 
     func write(to bytes: UnsafeMutableRawPointer) {

@@ -38,7 +38,8 @@ final class Worker {
     private var isStopping = false
 
     /// Takes over the duplicated socket and the poll descriptor.
-    init(shared: DataplaneShared, instance: OverlayInstance, socket: Int32, family: Int32, features: Int32, poll: Int32) {
+    init(shared: DataplaneShared, instance: OverlayInstance, socket: Int32, family: Int32, features: Int32, poll: Int32)
+    {
         self.shared = shared
         self.instance = instance
         self.socket = socket
@@ -159,11 +160,17 @@ final class Worker {
     private func readTAP(_ network: NetworkAttachment, now: Instant) {
         for _ in 0..<DataplaneLimits.tapReadsPerTurn {
             let count = overlay_tap_read(network.tap, readBuffer.baseAddress, readBuffer.count)
-            if count == -Int(EAGAIN) { return }
-            guard count > 0 else {
-                // EIO is a TAP that is down for now; anything else has ended.
-                if count != -Int(EIO) { lose(network) }
+            switch Int32(truncatingIfNeeded: -count) {
+            case EAGAIN: return
+            case EBADFD, EBADF, ENODEV, EIO:
+                // The interface is gone: its descriptor would stay readable for ever.
+                lose(network)
                 return
+            default: break
+            }
+            guard count > 0 else {
+                instance.countDrop(.malformed)
+                continue
             }
             counters.tapReads += 1
             forward(UnsafeMutableRawBufferPointer(rebasing: readBuffer[..<count]), network, now: now)

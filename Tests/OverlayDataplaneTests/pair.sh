@@ -24,11 +24,15 @@ in_ns() {
 # start NAME SPACE ROLE…: in the background, until it says that it is ready.
 start() {
     name=$1; space=$2; shift 2
+    rm -f "$name.out"
     in_ns "$space" "$program" "$@" >"$name.out" 2>&1 &
     eval "${name}_job=$!"
     ready "$name"
 }
-finish() { eval "wait \$${1}_job" || true; sed "s/^/$1: /" "$1.out" | grep -v ': ready$'; }
+finish() { # NAME [LABEL]
+    eval "wait \$${1}_job" || true
+    sed "s/^/${2:-$1}: /" "$1.out" | grep -v ': ready$'
+}
 ready() {
     tries=0
     until grep -q ready "$1.out" 2>/dev/null; do
@@ -73,10 +77,11 @@ nodes_down() {
     finish na
     finish nb
 }
-stream() { # NAME FROM TO ADDRESS
-    start sink "$3" sink 5201
-    in_ns "$2" "$program" source "$4" 5201 "$each" >source.out || { cat source.out; exit 1; }
-    finish sink | sed "s/^sink/$1/"
+stream() { # LABEL FROM TO ADDRESS
+    label=$1; from=$2; to=$3; address=$4
+    start sink "$to" sink 5201
+    in_ns "$from" "$program" source "$address" 5201 "$each" >source.out || { cat source.out; exit 1; }
+    finish sink "$label"
 }
 
 case $mode in
