@@ -13,7 +13,8 @@ struct LabControl {
         guard let text = LabFolder.read(folder.settings), let settings = LabSettings(text: text),
             let pid = LabFolder.read(folder.supervisorPID).flatMap({ pid_t($0.trimmed) }), folder.isSupervisor(pid)
         else {
-            throw Failure(.notFound, "no lab runs in \(folder.path): start one with `swarmctl lab up --dir \(folder.path)`")
+            throw Failure(
+                .notFound, "no lab runs in \(folder.path): start one with `swarmctl lab up --dir \(folder.path)`")
         }
         self.folder = folder
         self.settings = settings
@@ -112,7 +113,9 @@ struct LabControl {
 /// The lab's cgroups, in whatever hierarchies the machine has.
 enum LabCgroups {
     static func remove(parent: String) throws {
-        let roots = try Tool.capture(["findmnt", "--noheadings", "--raw", "--output", "TARGET", "--types", "cgroup,cgroup2"])
+        let roots = try Tool.capture([
+            "findmnt", "--noheadings", "--raw", "--output", "TARGET", "--types", "cgroup,cgroup2",
+        ])
         let deadline = LabClock.now + .seconds(20)
         for root in roots.output.split(separator: "\n") {
             let path = "\(root)\(parent)"

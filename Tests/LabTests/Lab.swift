@@ -9,7 +9,8 @@ final class Lab: Sendable {
     @TaskLocal static var current: Lab?
 
     /// Built programs lie beside the test bundle.
-    static let programs = Bundle.main.bundleURL.deletingLastPathComponent().path.isEmpty
+    static let programs =
+        Bundle.main.bundleURL.deletingLastPathComponent().path.isEmpty
         ? ".build/debug" : (ProcessInfo.processInfo.environment["SWARM_PROGRAMS"] ?? ".build/debug")
 
     init(name: String, number: Int, managers: Int, workers: Int) throws {
@@ -69,7 +70,8 @@ final class Lab: Sendable {
     func on(_ node: String, _ arguments: String...) throws -> String {
         let result = try exec(node, ["swarmctl"] + arguments)
         guard result.status == 0 else {
-            throw LabError("\(node): swarmctl \(arguments.joined(separator: " ")): exit \(result.status): \(result.errors)")
+            throw LabError(
+                "\(node): swarmctl \(arguments.joined(separator: " ")): exit \(result.status): \(result.errors)")
         }
         return result.output.trimmingCharacters(in: .whitespacesAndNewlines)
     }
