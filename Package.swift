@@ -73,12 +73,28 @@ let core: [Target] = [
     .systemLibrary(name: "CSodium", pkgConfig: "libsodium", providers: [.apt(["libsodium-dev"])]),
     module("OverlayProtocol", ["Primitives", "ClusterModel", "CSodium"]),
     tests("OverlayProtocol", ["Primitives", "ClusterModel"]),
+    module("NameService", ["Primitives"]),
+    tests("NameService", ["Primitives"]),
 ]
 
 let drivers: [Target] = [
     module("CLinux"),
-    module("LinuxSystem", ["CLinux", "Primitives"]),
-    tests("LinuxSystem"),
+    .systemLibrary(name: "CNftables", pkgConfig: "libnftables", providers: [.apt(["libnftables-dev"])]),
+    module("LinuxSystem", ["CLinux", "CNftables", "Primitives"]),
+    tests("LinuxSystem", ["Primitives"]),
+    module("OverlayDataplane", ["Primitives", "ClusterModel", "OverlayProtocol", "CLinux"]),
+    program("overlay-bench", ["Primitives", "ClusterModel", "OverlayProtocol", "OverlayDataplane", "CLinux"]),
+    tests(
+        "OverlayDataplane", ["Primitives", "ClusterModel", "OverlayProtocol", "overlay-bench"],
+        resources: [.copy("pair.sh")]),
+    module(
+        "NodeNetwork",
+        ["Primitives", "ClusterModel", "LinuxSystem", "NameService", "OverlayProtocol", "OverlayDataplane"]),
+    program("network-node", ["Primitives", "ClusterModel", "LinuxSystem", "NodeNetwork", "OverlayProtocol"]),
+    tests(
+        "NodeNetwork",
+        ["Primitives", "ClusterModel", "LinuxSystem", "OverlayProtocol", "network-node"],
+        resources: [.copy("two-nodes.py")]),
     module("LaunchProtocol", ["Primitives"]),
     tests("LaunchProtocol", ["Primitives"]),
     module("ContainerInit", ["Primitives", "LinuxSystem", "LaunchProtocol"]),
