@@ -79,17 +79,22 @@ let core: [Target] = [
 
 let drivers: [Target] = [
     module("CLinux"),
-    .systemLibrary(name: "CNftables", pkgConfig: "libnftables", providers: [.apt(["libnftables-dev"])]),
-    module("LinuxSystem", ["CLinux", "CNftables", "Primitives"]),
+    module("LinuxSystem", ["CLinux", "Primitives"]),
     tests("LinuxSystem", ["Primitives"]),
     module("OverlayDataplane", ["Primitives", "ClusterModel", "OverlayProtocol", "CLinux"]),
     program("overlay-bench", ["Primitives", "ClusterModel", "OverlayProtocol", "OverlayDataplane", "CLinux"]),
     tests(
         "OverlayDataplane", ["Primitives", "ClusterModel", "OverlayProtocol", "overlay-bench"],
         resources: [.copy("pair.sh")]),
+    .systemLibrary(name: "CNftables", pkgConfig: "libnftables", providers: [.apt(["libnftables-dev"])]),
+    // Not in LinuxSystem, which container-init links statically: there is no static libnftables.
+    module("Nftables", ["CNftables", "LinuxSystem"]),
     module(
         "NodeNetwork",
-        ["Primitives", "ClusterModel", "LinuxSystem", "NameService", "OverlayProtocol", "OverlayDataplane"]),
+        [
+            "Primitives", "ClusterModel", "LinuxSystem", "Nftables", "NameService", "OverlayProtocol",
+            "OverlayDataplane",
+        ]),
     program("network-node", ["Primitives", "ClusterModel", "LinuxSystem", "NodeNetwork", "OverlayProtocol"]),
     tests(
         "NodeNetwork",
