@@ -168,7 +168,9 @@ public struct NameResolver: Sendable {
     ) -> [NameDirective] {
         var waiting = former
         guard waiting.tries < NameLimits.upstreamTries, !upstreams.isEmpty else {
-            return [.answer(DNSAnswer.encodeError(id: waiting.query.id, code: DNSCode.serverFailure), to: waiting.client)]
+            return [
+                .answer(DNSAnswer.encodeError(id: waiting.query.id, code: DNSCode.serverFailure), to: waiting.client)
+            ]
         }
         let upstream = upstreams[waiting.tries % upstreams.count]
         waiting.tries += 1

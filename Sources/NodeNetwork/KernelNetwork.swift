@@ -223,6 +223,10 @@ final class KernelNetwork: Sendable {
             let now = Firewall.listing(of: NetworkLimits.table)
             state.withLock { ($0.hostRules, $0.hostListing) = (rules, now) }
         }
+    }
+
+    /// Inserts accept rules for the node's link where another program's chain drops what is forwarded.
+    func openForeignChains() throws {
         let additions = ForeignForwarding.additions(try Firewall.ruleset())
         if !additions.isEmpty { try Firewall.apply(additions.joined(separator: "\n") + "\n") }
     }
@@ -232,12 +236,16 @@ final class KernelNetwork: Sendable {
         var found = try thread.inside(namespace) {
             var found = Reconciler.plan(desired, try observe()).map(\.description)
             let listing = Firewall.listing(of: NetworkLimits.table)
-            if state.withLock({ $0.nodeListing != listing }) { found.append("the rules of the node's namespace differ") }
+            if state.withLock({ $0.nodeListing != listing }) {
+                found.append("the rules of the node's namespace differ")
+            }
             return found
         }
         let listing = Firewall.listing(of: NetworkLimits.table)
         if state.withLock({ $0.hostListing != listing }) { found.append("the rules of the host differ") }
-        found += ForeignForwarding.additions(try Firewall.ruleset()).map { "a foreign chain drops forwarded traffic: \($0)" }
+        found += ForeignForwarding.additions(try Firewall.ruleset()).map {
+            "a foreign chain drops forwarded traffic: \($0)"
+        }
         return found
     }
 

@@ -186,7 +186,8 @@ private struct NameLoop {
     }
 
     mutating func onTick(_ events: borrowing EventQueue, now: Instant) {
-        for task in containers.keys.sorted() where (containers[task]?.resolver.nextDeadline).map({ $0 <= now }) == true {
+        for task in containers.keys.sorted() where (containers[task]?.resolver.nextDeadline).map({ $0 <= now }) == true
+        {
             let directives = containers[task]?.resolver.onTick(now: now, using: &random) ?? []
             perform(directives, task, events, now: now)
         }

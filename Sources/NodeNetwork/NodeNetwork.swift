@@ -62,6 +62,8 @@ public actor NodeNetwork {
     private var view: NetworkView?
     /// A view that the managers gave, not one from the folder: only then links are left over.
     private var isViewCurrent = false
+    /// Until the containers of an earlier run are known, nothing of theirs may be taken for left over.
+    private var isRestored = false
     private var tasks: [TaskID: LocalTask] = [:]
     private var namespaces: [TaskID: SharedDescriptor] = [:]
 
@@ -134,7 +136,7 @@ public actor NodeNetwork {
     private func repair() async {
         readUpstreams()
         // What cannot be repaired now is tried again; `check` names it.
-        try? await reconcile()
+        try? await reconcile(includingForeignRules: true)
     }
 
     private func readUpstreams() {
@@ -189,14 +191,18 @@ public actor NodeNetwork {
         running?.names.post(.tables(new.nameTables()))
     }
 
-    private func reconcile() async throws {
+    private func reconcile(includingForeignRules: Bool = false) async throws {
         let running = try active()
+        guard isRestored else { return }
         var desired = DesiredState(view: view, node: configuration.node, tasks: tasks)
         desired.isComplete = isViewCurrent
         keepUsedNetworks(&desired)
         let ports = PortTable(view: view, node: configuration.node, tasks: tasks)
         let (kernel, namespaces, state) = (running.kernel, namespaces, desired)
-        try await running.thread.run { try kernel.reconcile(state, ports: ports, namespaces: namespaces) }
+        try await running.thread.run {
+            try kernel.reconcile(state, ports: ports, namespaces: namespaces)
+            if includingForeignRules { try kernel.openForeignChains() }
+        }
     }
 
     /// A network that is gone from the view while a container still has its address is kept until that ends.
@@ -227,7 +233,8 @@ public actor NodeNetwork {
             throw error
         }
         let dns = task.spec.container.dns
-        let host = (try? File.readText(configuration.resolverFile, maximumBytes: NetworkLimits.resolverFileBytes))
+        let host =
+            (try? File.readText(configuration.resolverFile, maximumBytes: NetworkLimits.resolverFileBytes))
             .map { ResolverConfiguration($0).search } ?? []
         return ResolverConfiguration.forContainer(
             search: dns.search.isEmpty ? host : dns.search, options: dns.options)
@@ -242,16 +249,27 @@ public actor NodeNetwork {
     }
 
     /// Takes over the containers that an earlier run of the daemon attached: their names answer on the same ports at
-    /// once. Call right after `start`, before the first `update`. Tasks whose process has ended are left out.
+    /// once. Call right after `start`, with an empty list where there are none: until then the kernel's state is left
+    /// as it is. Tasks whose process has ended are left out. The first error is thrown after all was tried.
     public func restore(_ former: [RunningTask]) async throws {
         let running = try active()
+        var failure: (any Error)?
+        var restored: [(task: ClusterTask, namespace: SharedDescriptor)] = []
         for entry in former {
             guard let opened = try? Namespaces.openNetwork(ofProcess: entry.pid) else { continue }
             let namespace = SharedDescriptor(opened)
-            try await take(entry.task, namespace, running)
-            try await serveNames(entry.task, namespace, running)
+            // Names first: lookups wait for them. One container's trouble is not the others'.
+            do {
+                try await serveNames(entry.task, namespace, running)
+            } catch {
+                failure = failure ?? error
+            }
+            restored.append((entry.task, namespace))
         }
-        try await reconcile()
+        for (task, namespace) in restored { try await take(task, namespace, running) }
+        isRestored = true
+        try await reconcile(includingForeignRules: true)
+        if let failure { throw failure }
     }
 
     /// What of the kernel's state is not as it should be; empty when all is well.
@@ -329,7 +347,8 @@ public actor NodeNetwork {
             var address: IPv4Address?
             if let text = port.hostAddress, !text.isEmpty, port.mode == .host {
                 guard let parsed = IPv4Address(text) else {
-                    throw Failure(.invalidArgument, "task \(task.name): host address \(text) of port \(name) is no IPv4 address")
+                    throw Failure(
+                        .invalidArgument, "task \(task.name): host address \(text) of port \(name) is no IPv4 address")
                 }
                 address = parsed.value == 0 ? nil : parsed
             }
@@ -343,7 +362,8 @@ public actor NodeNetwork {
             if let owner {
                 throw Failure(
                     .alreadyExists,
-                    "task \(task.name): port \(name) of this host is in use by \(owner): stop it or publish another port")
+                    "task \(task.name): port \(name) of this host is in use by \(owner): stop it or publish another port"
+                )
             }
         }
     }

@@ -11,7 +11,9 @@ public enum PortOwner {
     public static func of(_ port: UInt16, protocol: PortProtocol = .tcp, address: IPv4Address? = nil) -> String? {
         var inodes: Set<String> = []
         for table in [`protocol`.word, `protocol`.word + "6"] {
-            guard let text = try? File.readText("/proc/thread-self/net/\(table)", maximumBytes: 64 << 20) else { continue }
+            guard let text = try? File.readText("/proc/thread-self/net/\(table)", maximumBytes: 64 << 20) else {
+                continue
+            }
             inodes.formUnion(sockets(text, port: port, isTCP: `protocol` == .tcp, address: address))
         }
         if inodes.isEmpty { return nil }

@@ -80,7 +80,9 @@ enum Reconciler {
         let vnis = Set(desired.networks.map(\.vni))
         let served = observed.openTAPs.subtracting(vnis).sorted().map { ReconcileStep.closeTAP(vni: $0) }
         // Only what this module makes: the kernel may put devices of its own into a namespace (tunl0, sit0).
-        let unwanted = observed.links.filter { !wanted.contains($0.name) && ["bridge", "veth", "tun"].contains($0.kind) }
+        let unwanted = observed.links.filter {
+            !wanted.contains($0.name) && ["bridge", "veth", "tun"].contains($0.kind)
+        }
         return served + unwanted.map { .deleteLink($0.name) }
     }
 

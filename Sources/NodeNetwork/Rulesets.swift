@@ -72,7 +72,9 @@ struct PortTable: Hashable, Sendable {
             for port in task.task.ports where port.mode == .host {
                 guard let address = task.localAddress ?? task.task.networks.first?.address else { continue }
                 local.insert(address)
-                add(port, at: address, on: port.hostAddress.flatMap { IPv4Address($0) }.flatMap { $0.value == 0 ? nil : $0 })
+                add(
+                    port, at: address,
+                    on: port.hostAddress.flatMap { IPv4Address($0) }.flatMap { $0.value == 0 ? nil : $0 })
             }
         }
         localAddresses = local.sorted()
@@ -124,7 +126,9 @@ enum Rulesets {
         for port in ordered {
             let destination = port.hostAddress.map { "ip daddr \($0)" } ?? "fib daddr type local"
             for chain in ["prerouting", "output"] {
-                rules.append("\(chain) \(destination) \(port.protocol.word) dport \(port.port) dnat to \(node):\(port.innerPort)")
+                rules.append(
+                    "\(chain) \(destination) \(port.protocol.word) dport \(port.port) dnat to \(node):\(port.innerPort)"
+                )
             }
         }
         rules += [
@@ -145,7 +149,8 @@ enum Rulesets {
         var rules: [String] = []
         for port in ports.ports {
             rules.append(
-                "prerouting iifname \(uplink) \(port.protocol.word) dport \(port.innerPort) \(destination(port.targets))")
+                "prerouting iifname \(uplink) \(port.protocol.word) dport \(port.innerPort) \(destination(port.targets))"
+            )
         }
         rules += ["forward ct state established,related accept", "forward ct status dnat accept"]
         let outward = networks.filter { !$0.isInternal }.map { "\"\($0.bridge)\"" }.sorted()

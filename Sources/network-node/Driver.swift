@@ -10,6 +10,7 @@ final class Driver {
     private let node: NodeID
     private var view = NetworkView(networks: [], endpoints: [], peers: [])
     private var tasks: [TaskID: ClusterTask] = [:]
+    private var restored: [NodeNetwork.RunningTask] = []
 
     init?(arguments: [String]) {
         guard arguments.count == 6, let number = UInt64(arguments[0]), let port = UInt16(arguments[2]),
@@ -59,7 +60,8 @@ final class Driver {
         case "restore":
             let task = try task(words)
             tasks[task.id] = task
-            try await network.restore([NodeNetwork.RunningTask(task: task, pid: try number(words[1]))])
+            restored.append(NodeNetwork.RunningTask(task: task, pid: try number(words[1])))
+        case "restored": try await network.restore(restored)
         case "detach":
             if let task = tasks[try identifier(words[0])] { try await network.detach(task: task) }
         case "check": return try await network.check().joined(separator: "; ")
@@ -114,16 +116,22 @@ final class Driver {
 
     /// `TASK PID NAME NETWORK=ADDRESS,… HOSTPORT:TARGET[:HOST]`
     private func task(_ words: [String]) throws -> ClusterTask {
-        let networks: [NetworkAttachment] = words[3] == "-" ? [] : try words[3].split(separator: ",").map { pair in
-            let parts = pair.split(separator: "=").map(String.init)
-            return NetworkAttachment(network: try identifier(parts[0]), address: try address(parts[1]))
-        }
-        let ports: [PortConfig] = words[4] == "-" ? [] : try words[4].split(separator: ",").map { text in
-            let parts = text.split(separator: ":").map(String.init)
-            return PortConfig(
-                targetPort: try number(parts[1]), publishedPort: try number(parts[0]), mode: .host,
-                hostAddress: parts.count > 2 ? parts[2] : nil)
-        }
+        let networks: [NetworkAttachment] =
+            words[3] == "-"
+            ? []
+            : try words[3].split(separator: ",").map { pair in
+                let parts = pair.split(separator: "=").map(String.init)
+                return NetworkAttachment(network: try identifier(parts[0]), address: try address(parts[1]))
+            }
+        let ports: [PortConfig] =
+            words[4] == "-"
+            ? []
+            : try words[4].split(separator: ",").map { text in
+                let parts = text.split(separator: ":").map(String.init)
+                return PortConfig(
+                    targetPort: try number(parts[1]), publishedPort: try number(parts[0]), mode: .host,
+                    hostAddress: parts.count > 2 ? parts[2] : nil)
+            }
         return ClusterTask(
             id: try identifier(words[0]), serviceID: ServiceID(value: 1), slot: 1, nodeID: node, name: words[2],
             serviceName: words[2], serviceVersion: 1, spec: TaskSpec(container: ContainerSpec(image: "none")),

@@ -1,12 +1,11 @@
 #!/usr/bin/env python3
 """Two nodes as network namespaces, processes in namespaces as containers. Runs as pid 1 of an own mount, pid and network
 namespace; prints one line a check and exits with 1 when one failed. Argument: the network-node program."""
-import os, re, signal, socket, struct, subprocess, sys, tempfile, threading, time
+import os, subprocess, sys, tempfile, threading, time, traceback
 
 PROGRAM = sys.argv[1]
 FOLDER = tempfile.mkdtemp(prefix="two-nodes-")
 failed = 0
-RESTORE = "--no-restore" not in sys.argv
 
 SERVER = r"""
 import socket, sys, threading
@@ -99,12 +98,13 @@ class Node:
         self.folder = FOLDER + "/" + self.name
         self.start()
 
-    def start(self):
+    def start(self, fresh=True):
         self.process = subprocess.Popen(
             inside(self.name, PROGRAM, str(self.number), self.address, "4789", self.folder, FOLDER + "/resolv.conf",
                 str(self.number)), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         answer = self.ask("start")
         expect(self.name + " starts", answer.startswith("ok"), answer)
+        if fresh: self.ask("restored")
 
     def ask(self, line):
         self.process.stdin.write(line + "\n"); self.process.stdin.flush()
@@ -153,7 +153,7 @@ def container(namespace):
     return subprocess.Popen(inside(namespace, "python3", "-c", SERVER, namespace))
 
 
-def capture(namespace, interface, found, marker, stop, ready):
+def capture(namespace, interface, found, marker, stop):
     code = """
 import socket, sys
 s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3)); s.bind((%r, 0)); print("ready", flush=True)
@@ -255,25 +255,24 @@ def main():
     expect("networks are kept apart", "safe" not in got, got)
     expect("the host's loopback is out of reach", "client" not in connect("web1", "169.254.57.1", 9001, timeout=1))
 
-    for what, command in (("process", None),):
-        thief = subprocess.Popen(inside("n1", "python3", "-c",
-            "import socket,time\ns=socket.socket();s.bind(('0.0.0.0',9090));s.listen()\nprint(1,flush=True);time.sleep(1000)"),
-            stdout=subprocess.PIPE)
-        thief.stdout.readline()
-        spare = container("spare")
-        answer = n1.ask("attach 105 %d spare.1.eee 1=10.20.0.15 9090:80" % spare.pid)
-        expect("a port in use names its owner", answer.startswith("error") and "(pid %d)" % thief.pid in answer, answer)
-        thief.kill()
-        answer = n1.ask("attach 105 %d spare.1.eee 1=10.20.0.15 9000:80" % spare.pid)
-        expect("a host port of another task names that", "client.1.ccc" in answer, answer)
-        answer = n1.ask("attach 106 %d lone.1.fff - -" % spare.pid)
-        expect("a task without networks", answer.startswith("ok"), answer)
-        expect("reaches the outside", connect("spare", "10.9.0.9", 80) == "outside 10.9.0.1", connect("spare", "10.9.0.9", 80))
+    thief = subprocess.Popen(inside("n1", "python3", "-c",
+        "import socket,time\ns=socket.socket();s.bind(('0.0.0.0',9090));s.listen()\nprint(1,flush=True);time.sleep(1000)"),
+        stdout=subprocess.PIPE)
+    thief.stdout.readline()
+    spare = container("spare")
+    answer = n1.ask("attach 105 %d spare.1.eee 1=10.20.0.15 9090:80" % spare.pid)
+    expect("a port in use names its owner", answer.startswith("error") and "(pid %d)" % thief.pid in answer, answer)
+    thief.kill()
+    answer = n1.ask("attach 105 %d spare.1.eee 1=10.20.0.15 9000:80" % spare.pid)
+    expect("a host port of another task names that", "client.1.ccc" in answer, answer)
+    answer = n1.ask("attach 106 %d lone.1.fff - -" % spare.pid)
+    expect("a task without networks", answer.startswith("ok"), answer)
+    expect("reaches the outside", connect("spare", "10.9.0.9", 80) == "outside 10.9.0.1", connect("spare", "10.9.0.9", 80))
 
     marker = os.urandom(32)
     control, underlay, captures = [], [], []
-    capture("client", "eth0", control, marker, captures, None)
-    for name in ("n1", "n2"): capture(name, "eth0", underlay, marker, captures, None)
+    capture("client", "eth0", control, marker, captures)
+    for name in ("n1", "n2"): capture(name, "eth0", underlay, marker, captures)
     code = ("import socket,time,sys\nm=bytes.fromhex(%r)\ns=socket.create_connection(('10.20.0.12',80),timeout=30)\n"
             "u=socket.socket(socket.AF_INET,socket.SOCK_DGRAM)\ns.makefile('rb',0).readline()\nprint('go',flush=True)\n"
             "worst=0\nend=time.time()+4\nwhile time.time()<end:\n u.sendto(m,('10.20.0.12',80))\n t=time.time()\n s.sendall(m)\n n=0\n"
@@ -281,16 +280,14 @@ def main():
             % marker.hex())
     stream = subprocess.Popen(inside("client", "python3", "-c", code), stdout=subprocess.PIPE, text=True)
     stream.stdout.readline()
-    if RESTORE:
-        n1.process.kill(); n1.process.wait()
-        n1.start()
-        for line in (attach1, attach3):
-            answer = n1.ask("restore " + line)
-            expect("restore of " + line.split()[2], answer.startswith("ok"), answer)
-        n1.ask("restore 106 %d lone.1.fff - -" % spare.pid)
-        expect("names answer before the managers do", sorted(resolve("client", "web")[1:]) == ["10.20.0.11", "10.20.0.12"],
-               resolve("client", "web"))
-        n1.view(ENDPOINTS, nodes)
+    n1.process.kill(); n1.process.wait()
+    n1.start(fresh=False)
+    for line in (attach1, attach3, "106 %d lone.1.fff - -" % spare.pid): n1.ask("restore " + line)
+    answer = n1.ask("restored")
+    expect("restore", answer.startswith("ok"), answer)
+    expect("names answer before the managers do", sorted(resolve("client", "web")[1:]) == ["10.20.0.11", "10.20.0.12"],
+           resolve("client", "web"))
+    n1.view(ENDPOINTS, nodes)
     words = stream.stdout.readline().split()
     expect("a TCP stream between nodes goes on through a restart of the daemon", words[:1] == ["done"], words)
     print("longest wait of the stream: %s s" % words[-1])
@@ -298,6 +295,13 @@ def main():
     expect("no underlay interface ever carries it", not underlay, len(underlay))
     for process in captures: process.kill()
     answer = n1.ask("check"); expect("check after the restart", answer == "ok", answer)
+
+    many = [container("many%d" % i) for i in range(10)]
+    started = time.monotonic()
+    for i, process in enumerate(many):
+        n1.ask("attach %d %d many.%d.ggg 1=10.20.0.%d,2=10.30.0.%d -" % (200 + i, process.pid, i, 100 + i, 100 + i))
+    print("ten more attaches: %.0f ms each" % ((time.monotonic() - started) * 100))
+    expect("the last of ten more", until(lambda: connect("many9", "10.20.0.11", 80) == "web1 10.20.0.109"))
 
     withdrawn = [e.replace(" 1 8080:80", " 0 8080:80") if " 102 " in " " + e else e for e in ENDPOINTS]
     keep = subprocess.Popen(inside("outside", "python3", "-c",
@@ -314,17 +318,18 @@ def main():
     expect("connections that exist go on", keep.stdout.readline().strip() == "alive")
 
     run(*inside("n1", "nft", "flush", "chain", "ip", "swarm", "prerouting"))
-    inner = "/proc/%d/root%s/node.netns" % (n1.process.pid, n1.folder)
     run("nsenter", "--net=" + n1.folder + "/node.netns", "ip", "link", "set", "br001001", "down")
     answer = n1.ask("check")
     expect("check names what was changed by hand", "br001001" in answer and "rules of the host" in answer, answer)
     expect("and it is repaired", until(lambda: n1.ask("check") == "ok", 25), n1.ask("check"))
 
-    for task in ("101", "103", "106"):
+    for task in ["101", "103", "106"] + [str(200 + i) for i in range(10)]:
         answer = n1.ask("detach " + task); expect("detach " + task, answer.startswith("ok"), answer)
     answer = n1.ask("remove"); expect("remove", answer.startswith("ok"), answer)
-    run(*inside("n1", "nft", "delete chain ip filter FORWARD; delete chain ip filter DOCKER-USER; delete table ip filter")
-        if False else inside("n1", "nft", "flush table ip filter; delete table ip filter"))
+    answer = n2.ask("remove"); expect("remove", answer.startswith("ok"), answer)
+    left = run(*inside("n1", "nft", "list", "table", "ip", "filter"))
+    expect("nothing is left behind: rules in others' chains", "swarm0" not in left, left)
+    run(*inside("n1", "nft", "flush table ip filter; delete table ip filter"))
     after = run(*inside("n1", "ip", "-o", "link")), run(*inside("n1", "nft", "list", "ruleset"))
     expect("nothing is left behind: links", before[0] == after[0], after[0])
     expect("nothing is left behind: rules", before[1] == after[1], after[1])
@@ -336,7 +341,6 @@ def main():
 try:
     main()
 except Exception as error:
-    import traceback
     traceback.print_exc()
     failed += 1
 print("%d failed" % failed, flush=True)

@@ -59,7 +59,9 @@ public enum InternetSocket {
             socket.number, datagram.bytes, datagram.bytes.count, datagram.address.value, datagram.port)
     }
 
-    public static func send(_ bytes: [UInt8], to address: IPv4Address, port: UInt16, on socket: borrowing OwnedDescriptor) {
+    public static func send(
+        _ bytes: [UInt8], to address: IPv4Address, port: UInt16, on socket: borrowing OwnedDescriptor
+    ) {
         send(Datagram(bytes: bytes, address: address, port: port), on: socket)
     }
 
