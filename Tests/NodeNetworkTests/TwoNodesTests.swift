@@ -5,10 +5,10 @@ import Testing
 /// Two nodes in namespaces of their own; as root only, and nothing of the host is touched.
 @Suite struct TwoNodesTests {
     private static func program() -> String? {
-        // Beside the test bundle lies what was built with it.
-        let test = CommandLine.arguments.first ?? ""
-        let folder = test.lastIndex(of: "/").map { String(test[..<$0]) } ?? "."
-        return ["\(folder)/network-node", ".build/debug/network-node"].first { File.exists($0) }
+        // Beside the test bundle, which the helper that runs the tests gets as an argument, lies what was built with it.
+        let folders = CommandLine.arguments.filter { $0.hasSuffix(".xctest") || $0.hasSuffix(".xctest/") }
+            .compactMap { path in path.lastIndex(of: "/").map { String(path[..<$0]) } }
+        return (folders + [".build/debug"]).map { $0 + "/network-node" }.first { File.exists($0) }
     }
 
     @Test(.enabled(if: getuid() == 0 && program() != nil, "needs root"))
