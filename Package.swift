@@ -74,6 +74,8 @@ let core: [Target] = [
     .systemLibrary(name: "CSodium", pkgConfig: "libsodium", providers: [.apt(["libsodium-dev"])]),
     module("OverlayProtocol", ["Primitives", "ClusterModel", "CSodium"]),
     tests("OverlayProtocol", ["Primitives", "ClusterModel"]),
+    module("NameService", ["Primitives"]),
+    tests("NameService", ["Primitives"]),
 ]
 
 let drivers: [Target] = [
@@ -97,6 +99,20 @@ let drivers: [Target] = [
     tests(
         "OverlayDataplane", ["Primitives", "ClusterModel", "OverlayProtocol", "overlay-bench"],
         resources: [.copy("pair.sh")]),
+    .systemLibrary(name: "CNftables", pkgConfig: "libnftables", providers: [.apt(["libnftables-dev"])]),
+    // Not in LinuxSystem, which container-init links statically: there is no static libnftables.
+    module("Nftables", ["CNftables", "LinuxSystem"]),
+    module(
+        "NodeNetwork",
+        [
+            "Primitives", "ClusterModel", "LinuxSystem", "Nftables", "NameService", "OverlayProtocol",
+            "OverlayDataplane",
+        ]),
+    program("network-node", ["Primitives", "ClusterModel", "LinuxSystem", "NodeNetwork", "OverlayProtocol"]),
+    tests(
+        "NodeNetwork",
+        ["Primitives", "ClusterModel", "LinuxSystem", "OverlayProtocol", "network-node"],
+        resources: [.copy("two-nodes.py")]),
     module("ClusterIdentity", ["Primitives", "ClusterModel", asn1, crypto, x509, nioCore, nioSSL]),
     tests("ClusterIdentity", ["Primitives", "ClusterModel", x509]),
     module(
@@ -134,7 +150,8 @@ let shells: [Target] = [
         "WorkerNode",
         [
             "Primitives", "ClusterModel", "ClusterMessages", "AgentCore", "ClusterWire", "LinuxSystem",
-            "LaunchProtocol", "SeccompProfiles", "ContainerRuntime", "ImageStore", protobuf, grpc, logging,
+            "LaunchProtocol", "SeccompProfiles", "ContainerRuntime", "ImageStore", "NodeNetwork", protobuf, grpc,
+            logging,
         ]),
     module(
         "SwarmCommands",
@@ -146,7 +163,8 @@ let shells: [Target] = [
         [
             "Primitives", "ClusterModel", "ClusterMessages", "ClusterState", "Consensus", "DurableLog",
             "Orchestration", "LinuxSystem", "ContainerRuntime", "ImageStore", "ClusterIdentity", "ClusterWire",
-            "EngineAPI", "ManagerNode", "WorkerNode", protobuf, grpc, logging, argumentParser, x509,
+            "EngineAPI", "ManagerNode", "NodeNetwork", "OverlayProtocol", "WorkerNode", protobuf, grpc, logging,
+            argumentParser, x509,
         ]),
     program("container-init", ["ContainerInit"], static: true),
 ]

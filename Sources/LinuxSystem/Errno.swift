@@ -37,6 +37,7 @@ public struct Errno: Error, Hashable, Sendable, CustomStringConvertible {
     public static let connectionRefused = Errno(ECONNREFUSED)
     public static let noDevice = Errno(ENODEV)
     public static let timedOut = Errno(ETIMEDOUT)
+    public static let addressInUse = Errno(EADDRINUSE)
     public static let noExec = Errno(ENOEXEC)
 
     /// The system's words with a small first letter, as Go's tools print them: `no such file or directory`.

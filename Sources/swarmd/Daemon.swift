@@ -60,7 +60,7 @@ actor Daemon {
 
     /// Starts the node; a failure of it later on is seen in `info` and in the log, and ends nothing else.
     private func start(_ membership: NodeMembership, _ credentials: Credentials) async throws {
-        let tasks = try await machine.tasks(for: membership, credentials)
+        let tasks = try await machine.tasks(for: membership, credentials, overlayKeys: try folder.overlayKeys())
         let runtime = try NodeRuntime(
             membership: membership, credentials: credentials, folder: folder, tasks: tasks,
             hostRoutes: machine.hostRoutes(), overlayMTU: machine.overlayMTU(membership), log: log)
@@ -144,8 +144,10 @@ actor Daemon {
                 "You are attempting to leave the swarm on a node that is participating as a manager. The remaining "
                     + "managers may lose their quorum; use --force to leave all the same")
         }
+        let tasks = runtime.tasks
         await stop()
-        try await machine.removeAllTasks()
+        try await tasks.removeEverything()
+        machine.forgetTasks()
         folder.forgetMembership()
         machine.removeTree("\(settings.state)/raft")
     }

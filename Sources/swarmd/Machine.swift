@@ -6,6 +6,8 @@ import Glibc
 import ImageStore
 import LinuxSystem
 import Logging
+import NodeNetwork
+import OverlayProtocol
 import Primitives
 import WorkerNode
 
@@ -39,18 +41,28 @@ final class Machine: NodePort {
                 folder: "\(settings.state)/images", insecureRegistries: settings.insecureRegistries))
     }
 
-    func tasks(for membership: NodeMembership, _ credentials: Credentials) async throws -> ContainerTasks {
-        try ContainerTasks(
+    func tasks(
+        for membership: NodeMembership, _ credentials: Credentials, overlayKeys: KeyPair
+    ) async throws -> ContainerTasks {
+        let network = NodeNetwork(
+            .init(
+                cluster: credentials.identity.cluster, node: credentials.identity.node,
+                runFolder: "\(settings.run)/network", underlayAddress: membership.dataPathAddress,
+                dataPathPort: membership.dataPathPort, keys: overlayKeys))
+        let endpoint = "\(membership.dataPathAddress):\(membership.dataPathPort)"
+        return try ContainerTasks(
             runtime: runtime, images: try images.store(), volumes: volumeFolder,
-            recordsFolder: "\(settings.state)/records",
+            recordsFolder: "\(settings.state)/records", network: network,
             identity: .init(id: credentials.identity.node, hostname: hostname), log: log
-        ) { [self] in try await description() }
+        ) { [self] in
+            var description = try await description()
+            description.overlayKey = overlayKeys.publicKey.bytes
+            description.overlayEndpoint = endpoint
+            return description
+        }
     }
 
-    func removeAllTasks() async throws {
-        for id in try await runtime.list() { try await runtime.remove(id) }
-        removeTree("\(settings.state)/records")
-    }
+    func forgetTasks() { removeTree("\(settings.state)/records") }
 
     func removeTree(_ path: String) {
         do {

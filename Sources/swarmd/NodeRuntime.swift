@@ -16,14 +16,14 @@ final class NodeRuntime: Sendable {
     let connections: NodeConnections
     let manager: Manager?
     let worker: Worker
-    private let tasks: any TaskRuntime
+    let tasks: ContainerTasks
     private let log: Logger
 
     var id: NodeID { credentials.current.identity.node }
 
     /// Opens what is stored; ``run()`` then brings it to life.
     init(
-        membership: NodeMembership, credentials: Credentials, folder: StateFolder, tasks: any TaskRuntime,
+        membership: NodeMembership, credentials: Credentials, folder: StateFolder, tasks: ContainerTasks,
         hostRoutes: [IPv4Network], overlayMTU: UInt16, log: Logger
     ) throws {
         self.membership = membership
@@ -86,10 +86,12 @@ final class NodeRuntime: Sendable {
             } catch {
                 group.cancelAll()
                 await worker.stop()
+                await tasks.stop()
                 throw error
             }
             group.cancelAll()
         }
         await worker.stop()
+        await tasks.stop()
     }
 }

@@ -1,6 +1,7 @@
 import ClusterIdentity
 import ClusterModel
 import Glibc
+import OverlayProtocol
 import Primitives
 
 /// The node's state folder: taken by one daemon at a time; holds who this node is.
@@ -173,7 +174,31 @@ extension StateFolder {
         try write(membership.text, to: "identity/node.conf")
     }
 
+    /// The node's key pair of the overlay; made when it is first asked for.
+    func overlayKeys() throws -> KeyPair {
+        let name = "identity/overlay.key"
+        if let text = try read(name) {
+            let digits = Array(text.utf8.filter { $0 != 10 })
+            let bytes = stride(from: 0, to: digits.count - 1, by: 2).compactMap {
+                UInt8(String(decoding: digits[$0...$0 + 1], as: UTF8.self), radix: 16)
+            }
+            guard let keys = KeyPair(secretBytes: bytes) else {
+                throw Failure(.dataLoss, "\(path)/\(name) is damaged: remove it, and the node gets a new overlay key")
+            }
+            return keys
+        }
+        var random = SystemRandomNumberGenerator()
+        guard let keys = KeyPair(using: &random) else {
+            throw Failure(.internal, "libsodium made no key for the overlay")
+        }
+        let text = keys.withSecretBytes { bytes in
+            bytes.map { $0 < 16 ? "0" + String($0, radix: 16) : String($0, radix: 16) }.joined()
+        }
+        try write(text + "\n", to: name)
+        return keys
+    }
+
     func forgetMembership() {
-        for name in ["node.conf", "node.pem", "key.pem", "roots.pem"] { remove("identity/\(name)") }
+        for name in ["node.conf", "node.pem", "key.pem", "roots.pem", "overlay.key"] { remove("identity/\(name)") }
     }
 }

@@ -8,6 +8,8 @@
 #include <sys/types.h>
 #include "overlay_io.h"
 
+#include "overlay_io.h"
+
 // MARK: Processes
 
 /// fork() with clone3's flags. cgroup_fd: a v2 cgroup folder to be born in, or -1. pidfd: receives a descriptor of the child, or NULL.
@@ -86,6 +88,18 @@ ssize_t clinux_send_message(int socket, const void *bytes, size_t count, const i
 ssize_t clinux_receive_message(int socket, void *bytes, size_t capacity, int *fds, size_t *fd_count, int flags);
 /// IFF_UP on an interface of the calling thread's network namespace.
 int clinux_interface_up(const char *name);
+
+/// A non-blocking IPv4 or IPv6 socket bound to a numeric address. type: SOCK_DGRAM, or SOCK_STREAM (then it listens).
+int clinux_inet_bind(const char *address, uint16_t port, int type);
+/// A non-blocking socket whose connection to a numeric address is made or under way.
+int clinux_inet_connect(const char *address, uint16_t port, int type);
+/// One datagram and its sender, an IPv4 address and a port in host order.
+ssize_t clinux_inet_receive(int fd, void *bytes, size_t capacity, uint32_t *address, uint16_t *port);
+ssize_t clinux_inet_send(int fd, const void *bytes, size_t count, uint32_t address, uint16_t port);
+/// The port that a socket is bound to, in host order; -1 on failure.
+int clinux_inet_port(int fd);
+/// A netlink(7) socket that waits at most that long for an answer.
+int clinux_netlink_open(int protocol, int timeout_milliseconds);
 
 // MARK: Files and mounts
 

@@ -5,6 +5,7 @@ public import ImageStore
 import LaunchProtocol
 import LinuxSystem
 public import Logging
+public import NodeNetwork
 public import Primitives
 import SeccompProfiles
 import Synchronization
@@ -16,6 +17,7 @@ public final class ContainerTasks: TaskRuntime {
     private let volumes: VolumeFolder
     private let records: TaskRecords
     private let filters = SeccompFilters()
+    private let network: NodeNetwork
     private let machine: @Sendable () async throws -> NodeDescription
     private let identity: NodeFacts
     private let log: Logger
@@ -34,12 +36,14 @@ public final class ContainerTasks: TaskRuntime {
 
     public init(
         runtime: ContainerRuntime, images: LocalImages, volumes: VolumeFolder, recordsFolder: String,
-        identity: NodeFacts, log: Logger, machine: @escaping @Sendable () async throws -> NodeDescription
+        network: NodeNetwork, identity: NodeFacts, log: Logger,
+        machine: @escaping @Sendable () async throws -> NodeDescription
     ) throws {
         self.runtime = runtime
         self.images = images
         self.volumes = volumes
         records = try TaskRecords(folder: recordsFolder)
+        self.network = network
         self.identity = identity
         self.log = log
         self.machine = machine
@@ -52,18 +56,21 @@ public final class ContainerTasks: TaskRuntime {
 
     public func describe() async throws -> NodeDescription { try await machine() }
     public func save(_ record: TaskRecord) throws { try records.save(record) }
-    public func update(_ view: NetworkView) async throws {}
+    public func update(_ view: NetworkView) async throws { try await network.update(view) }
 
     // MARK: Restart
 
     public func restore() async throws -> [(record: TaskRecord, container: RestoredContainer)] {
         var result: [(record: TaskRecord, container: RestoredContainer)] = []
+        var attached: [NodeNetwork.RunningTask] = []
         let found = try records.load()
+        try await network.start()
         for record in found {
             let id = ContainerTasks.containerID(of: record.task.id)
             switch try await runtime.reconnect(id) {
             case .running(let container):
                 containers.withLock { $0[record.task.id] = container }
+                attached.append(NodeNetwork.RunningTask(task: record.task, pid: container.pid))
                 result.append((record, .running(status(of: container, id))))
             case .created(let container):
                 // Its network was being made when the daemon ended: it is made again from the beginning.
@@ -73,6 +80,9 @@ public final class ContainerTasks: TaskRuntime {
             case .lost: result.append((record, .none))
             }
         }
+        do {
+            try await network.restore(attached)
+        } catch { log.error("networks of running containers: \(error)") }
         let known = Set(found.map { ContainerTasks.containerID(of: $0.task.id) })
         for id in try await runtime.list() where !known.contains(id) {
             log.info("removing container \(id), which belongs to no task")
@@ -96,16 +106,21 @@ public final class ContainerTasks: TaskRuntime {
             task: task, image: image.config, containerID: id, layers: layers, node: identity, secrets: secrets,
             configs: configs
         ).configuration { [volumes] mount, task in try volumes.prepare(mount, task: task) }
+        configuration.resolverFile = network.resolverFile(for: task)
         configuration.seccompFilter = try await filters.containerDefault(
             Set(configuration.capabilities.memberNames))
         try await runtime.remove(id)
         do {
             let container = try await runtime.create(configuration)
-            containers.withLock { $0[task.id] = container }
-            if Task.isCancelled {
-                try await remove(task.id)
-                throw CancellationError()
+            do {
+                try await network.attach(task: task, containerPID: container.pid)
+                try Task.checkCancellation()
+            } catch {
+                await detach(task)
+                try await container.remove()
+                throw error
             }
+            containers.withLock { $0[task.id] = container }
             return status(of: container, id)
         } catch let failure as LaunchFailure {
             throw Failure(.failedPrecondition, "\(failure)")
@@ -141,7 +156,26 @@ public final class ContainerTasks: TaskRuntime {
     }
 
     public func waitForExit(of task: TaskID) async throws -> ContainerExit {
-        ContainerExit(try await container(task).wait())
+        let exit = ContainerExit(try await container(task).wait())
+        if let record = records[task] { await detach(record.task) }
+        return exit
+    }
+
+    /// Links go with the container's namespace; names and ports have to be taken back.
+    private func detach(_ task: ClusterTask) async {
+        do {
+            try await network.detach(task: task)
+        } catch { log.error("cannot take task \(task.name) off its networks: \(error)") }
+    }
+
+    /// Ends this daemon's part of the network; containers go on talking.
+    public func stop() async { await network.stop() }
+
+    /// Leaves nothing behind of network and containers.
+    public func removeEverything() async throws {
+        for id in try await runtime.list() { try await runtime.remove(id) }
+        try await network.start()
+        try await network.removeAll()
     }
 
     public func probe(_ task: TaskID, _ check: Healthcheck, timeout: Duration) async -> Int32? {
@@ -174,6 +208,7 @@ public final class ContainerTasks: TaskRuntime {
 
     public func remove(_ task: TaskID) async throws {
         containers.withLock { _ = $0.removeValue(forKey: task) }
+        if let record = records[task] { await detach(record.task) }
         try await runtime.remove(ContainerTasks.containerID(of: task))
         try volumes.removeAnonymous(of: task)
         try records.remove(task)
