@@ -54,7 +54,8 @@ final class Driver {
         case "apply": try await network.update(view)
         case "attach":
             let task = try task(words)
-            let text = try await network.attach(task: task, containerPID: try number(words[1]))
+            try await network.attach(task: task, containerPID: try number(words[1]))
+            let text = network.resolverFile(for: task)
             tasks[task.id] = task
             return text.split(separator: "\n").joined(separator: ";")
         case "restore":
