@@ -81,7 +81,7 @@ let core: [Target] = [
 let drivers: [Target] = [
     module("CLinux"),
     module("LinuxSystem", ["CLinux", "Primitives"]),
-    tests("LinuxSystem"),
+    tests("LinuxSystem", ["Primitives"]),
     module("LaunchProtocol", ["Primitives"]),
     tests("LaunchProtocol", ["Primitives"]),
     module("ContainerInit", ["Primitives", "LinuxSystem", "LaunchProtocol"]),

@@ -344,5 +344,6 @@ except Exception as error:
     traceback.print_exc()
     failed += 1
 print("%d failed" % failed, flush=True)
+for name in ("n1", "n2"): subprocess.run(["umount", "--lazy", FOLDER + "/" + name + "/node.netns"], capture_output=True)
 subprocess.run(["rm", "-rf", FOLDER])
 os._exit(1 if failed else 0)
