@@ -45,6 +45,7 @@ let httpTypes = product("HTTPTypes", of: "swift-http-types")
 let hummingbird = product("Hummingbird", of: "hummingbird")
 let logging = product("Logging", of: "swift-log")
 let nioCore = product("NIOCore", of: "swift-nio")
+let nioHTTP1 = product("NIOHTTP1", of: "swift-nio")
 let nioPosix = product("NIOPosix", of: "swift-nio")
 let nioSSL = product("NIOSSL", of: "swift-nio-ssl")
 let protobuf = product("SwiftProtobuf", of: "swift-protobuf")
@@ -84,6 +85,12 @@ let drivers: [Target] = [
     tests("LaunchProtocol", ["Primitives"]),
     module("ContainerInit", ["Primitives", "LinuxSystem", "LaunchProtocol"]),
     tests("ContainerInit", ["Primitives", "LaunchProtocol"]),
+    .systemLibrary(name: "CSeccomp", pkgConfig: "libseccomp", providers: [.apt(["libseccomp-dev"])]),
+    module("SeccompProfiles", ["CSeccomp", "LinuxSystem", "Primitives"]),
+    module("ContainerRuntime", ["Primitives", "LinuxSystem", "LaunchProtocol"]),
+    .systemLibrary(name: "CArchive", pkgConfig: "libarchive", providers: [.apt(["libarchive-dev"])]),
+    module("ImageStore", ["Primitives", "CArchive", asyncHTTPClient, crypto, nioCore, nioPosix, nioHTTP1, nioSSL]),
+    tests("ImageStore", ["Primitives", crypto, nioCore]),
     module("ClusterIdentity", ["Primitives", "ClusterModel", asn1, crypto, x509, nioCore, nioSSL]),
     tests("ClusterIdentity", ["Primitives", "ClusterModel", x509]),
     module(
@@ -105,15 +112,32 @@ let shells: [Target] = [
         "ManagerNode",
         [
             "Primitives", "ClusterModel", "ClusterMessages", "ClusterState", "Consensus", "DurableLog",
-            "Orchestration", "Assignments", "ClusterIdentity", "ClusterWire", protobuf, grpc, logging, x509,
+            "Orchestration", "Assignments", "ClusterIdentity", "ClusterWire", deques, protobuf, grpc, logging, x509,
         ]),
     module("Lab", ["Primitives", argumentParser]),
     module(
         "WorkerNode",
         [
-            "Primitives", "ClusterModel", "ClusterMessages", "AgentCore", "ClusterWire", protobuf, grpc, logging,
+            "Primitives", "ClusterModel", "ClusterMessages", "AgentCore", "ClusterWire", "LinuxSystem",
+            "LaunchProtocol", "SeccompProfiles", "ContainerRuntime", "ImageStore", protobuf, grpc, logging,
+        ]),
+    module(
+        "SwarmCommands",
+        ["Primitives", "ClusterModel", "DockerSchema", "Lab", argumentParser, asyncHTTPClient, nioCore, nioHTTP1]),
+    program("swarmctl", ["SwarmCommands"]),
+    program(
+        "swarmd",
+        [
+            "Primitives", "ClusterModel", "ClusterMessages", "ClusterState", "Consensus", "DurableLog",
+            "Orchestration", "LinuxSystem", "ContainerRuntime", "ImageStore", "ClusterIdentity", "ClusterWire",
+            "EngineAPI", "ManagerNode", "WorkerNode", protobuf, grpc, logging, argumentParser, x509,
         ]),
     program("container-init", ["ContainerInit"], static: true),
+]
+
+let labTests: [Target] = [
+    // Of the built programs, seen from outside: they depend on no module.
+    .testTarget(name: "LabTests", swiftSettings: settings)
 ]
 
 let coreDependencies: [Package.Dependency] = [
@@ -141,6 +165,6 @@ let shellDependencies: [Package.Dependency] = [
 let package = Package(
     name: "swarm",
     dependencies: coreOnly ? coreDependencies : coreDependencies + shellDependencies,
-    targets: coreOnly ? core : core + drivers + shells,
+    targets: coreOnly ? core : core + drivers + shells + labTests,
     swiftLanguageModes: [.v6]
 )

@@ -38,6 +38,8 @@ pid_t clinux_clone(uint64_t flags, int cgroup_fd, int *pidfd) {
     return (pid_t)syscall(SYS_clone3, &args, sizeof args);
 }
 
+pid_t clinux_fork(void) { return (pid_t)syscall(SYS_clone, SIGCHLD, NULL, NULL, NULL, NULL); }
+
 int clinux_unshare(int flags) { return (int)syscall(SYS_unshare, flags); }
 int clinux_setns(int fd, int flags) { return (int)syscall(SYS_setns, fd, flags); }
 
@@ -109,6 +111,14 @@ int clinux_capset(uint64_t effective, uint64_t permitted, uint64_t inheritable) 
         {(uint32_t)(effective >> 32), (uint32_t)(permitted >> 32), (uint32_t)(inheritable >> 32)},
     };
     return (int)syscall(SYS_capset, &header, data);
+}
+
+int clinux_capget_permitted(uint64_t *permitted) {
+    struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+    struct __user_cap_data_struct data[2];
+    if (syscall(SYS_capget, &header, data) < 0) return -1;
+    *permitted = (uint64_t)data[1].permitted << 32 | data[0].permitted;
+    return 0;
 }
 
 int clinux_setgroups(const gid_t *groups, size_t count) { return setgroups(count, groups); }

@@ -15,16 +15,19 @@ struct ProgramStart {
         try applyLimits()
         // ENOSYS, EDQUOT or EPERM of a kernel that has no keyrings or is short of them leave the program without one.
         try? CurrentProcess.joinNewKeyring()
-        try during("capabilities") { () throws(Errno) in
-            try CurrentProcess.limitBoundingSet(to: Capabilities(rawValue: process.capabilities))
+        let capabilities = try during("capabilities") { () throws(Errno) in
+            // "All" means all that the node has: a virtual machine or another runtime may have withheld some.
+            let capabilities = Capabilities(rawValue: process.capabilities)
+                .intersection(try CurrentProcess.permittedCapabilities())
+            try CurrentProcess.limitBoundingSet(to: capabilities)
+            return capabilities
         }
         // Without no_new_privs the filter needs CAP_SYS_ADMIN; with it the filter comes last, so that it may forbid more.
         if !process.noNewPrivileges { try installFilter() }
         try enterWorkingDirectory()
         try during("user", process.user) { () throws(Errno) in
             try CurrentProcess.become(
-                user: user.user, group: user.group, groups: user.groups,
-                capabilities: Capabilities(rawValue: process.capabilities))
+                user: user.user, group: user.group, groups: user.groups, capabilities: capabilities)
         }
         if process.noNewPrivileges {
             try during("no_new_privs") { () throws(Errno) in try CurrentProcess.setNoNewPrivileges() }

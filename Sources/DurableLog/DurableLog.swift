@@ -212,3 +212,5 @@ public struct SegmentedLog<Files: LogFiles> {
         return try readSnapshot()
     }
 }
+
+extension SegmentedLog: Sendable where Files: Sendable {}

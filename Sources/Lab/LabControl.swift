@@ -43,7 +43,14 @@ struct LabControl {
             "sh", "-c", script, "sh", folder.node(node), settings.swarmd, "--container-init", settings.containerInit,
             "--cgroup-parent", "\(folder.cgroupParent)/\(node)", "--socket", "/run/swarm/swarm.sock",
         ]
+        let pidFile = "\(folder.node(node))/swarmd.pid"
+        unlink(pidFile)
         _ = try Tool.startDetached(try command(on: node, arguments), log: folder.log(node))
+        let deadline = LabClock.now + .seconds(10)
+        while LabFolder.read(pidFile)?.hasSuffix("\n") != true {
+            guard LabClock.now < deadline else { throw Failure(.internal, "swarmd of \(node) did not start in 10 s") }
+            usleep(2_000)
+        }
     }
 
     func signalDaemon(_ node: String, _ signal: String) throws {

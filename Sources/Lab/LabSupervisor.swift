@@ -11,7 +11,7 @@ struct LabSupervisor {
         signal(SIGINT, SIG_IGN)
         // A mount made here must not reach the machine, nor one of a node another node.
         try Tool.run("mount", "--make-rprivate", "/")
-        try Tool.run("mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", "/run/netns")
+        try shadowMachineFolders()
         try Tool.run("ip", "link", "set", "lo", "up")
         try makeSwitch()
         for host in ["outside", "registry"] + settings.nodes { try makeHost(host) }
@@ -19,6 +19,26 @@ struct LabSupervisor {
         while true {
             if waitpid(-1, nil, 0) < 0 && errno == ECHILD { pause() }
         }
+    }
+
+    /// A /run of the lab's own, with the lab's folder in it where it lies there, and a writable layer over /var/lib: the
+    /// folders that hosts mount over need not exist on the machine, and are not made there.
+    private func shadowMachineFolders() throws {
+        let stage = "\(folder.path)/stage"
+        try LabFolder.makeFolder(stage)
+        try Tool.run("mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", stage)
+        for name in ["netns", "lab-upper", "lab-work"] { try LabFolder.makeFolder("\(stage)/\(name)") }
+        if folder.path.hasPrefix("/run/") {
+            let own = stage + folder.path.dropFirst("/run".count)
+            try Tool.run("mkdir", "-p", own)
+            try Tool.run("mount", "--bind", folder.path, own)
+        }
+        // Without the table of mounts in /run, which is being replaced.
+        try Tool.run("mount", "--no-mtab", "--move", stage, "/run")
+        rmdir(stage)
+        try Tool.run(
+            "mount", "-t", "overlay", "-o", "lowerdir=/var/lib,upperdir=/run/lab-upper,workdir=/run/lab-work", "overlay",
+            "/var/lib")
     }
 
     /// The lab's own network namespace is the switch: a bridge with a port for each host.

@@ -45,7 +45,7 @@ struct LabUp {
                 "supervise", "--dir", folder.path,
             ], log: folder.supervisorLog)
         try waitFor("the lab's hosts", seconds: 20 + settings.nodes.count) {
-            if kill(unshare, 0) != 0 { throw Failure(.internal, "the lab's first process ended") }
+            if waitpid(unshare, nil, WNOHANG) != 0 { throw Failure(.internal, "the lab's first process ended") }
             return folder.exists(folder.readyMark)
         }
         let child = LabFolder.read("/proc/\(unshare)/task/\(unshare)/children")?.trimmed ?? ""
@@ -119,7 +119,7 @@ struct LabUp {
     private func keepLogs(_ error: any Error) {
         for log in [folder.supervisorLog] + settings.nodes.map(folder.log) {
             guard let text = LabFolder.read(log), !text.isEmpty else { continue }
-            let lines = text.split(separator: "\n").suffix(15).joined(separator: "\n")
+            let lines = text.split(separator: "\n").suffix(150).joined(separator: "\n")
             Tool.complain("--- \(log)\n\(lines)\n")
         }
     }

@@ -131,7 +131,14 @@ public final class Manager: Sendable {
 
     /// The state with everything that was committed before the call.
     public func freshTables() async throws -> ClusterTables {
-        let index = try await retrying { try await self.readIndex() }
+        // A read changes nothing, so one that a change of leaders cut off is simply made again.
+        let index = try await retrying { () async throws in
+            do {
+                return try await self.readIndex()
+            } catch let failure as Failure where failure.code == .unavailable {
+                throw Failure(.unavailable, "the cluster has no leader at the moment: too few managers can be reached")
+            }
+        }
         try await replica.waitUntilApplied(index)
         return replica.view.tables
     }

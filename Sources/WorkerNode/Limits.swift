@@ -5,6 +5,8 @@ enum WorkerLimits {
     static let outgoingMessages = 10_000
     /// Heartbeats vary by this share, so that a thousand agents do not beat at once.
     static let heartbeatJitter = 0.1
+    /// A task's record.
+    static let recordBytes = 4 << 20
     /// Lines of a log in one message to a manager.
     static let logLinesPerMessage = 100
 }

@@ -11,6 +11,8 @@
 
 /// fork() with clone3's flags. cgroup_fd: a v2 cgroup folder to be born in, or -1. pidfd: receives a descriptor of the child, or NULL.
 pid_t clinux_clone(uint64_t flags, int cgroup_fd, int *pidfd);
+/// fork() of a single thread by the system call that a container's filter allows.
+pid_t clinux_fork(void);
 int clinux_unshare(int flags);
 int clinux_setns(int fd, int flags);
 int clinux_pivot_root(const char *new_root, const char *put_old);
@@ -24,6 +26,8 @@ int clinux_spawn(
 int clinux_prctl(int operation, unsigned long a, unsigned long b, unsigned long c, unsigned long d);
 /// Sets the calling thread's three capability sets (version 3: 64 bits).
 int clinux_capset(uint64_t effective, uint64_t permitted, uint64_t inheritable);
+/// The calling thread's permitted set.
+int clinux_capget_permitted(uint64_t *permitted);
 int clinux_setgroups(const gid_t *groups, size_t count);
 int clinux_setresgid(gid_t gid);
 int clinux_setresuid(uid_t uid);

@@ -85,6 +85,21 @@ public nonisolated struct WireJoinAnswer: Sendable {
   public init() {}
 }
 
+public nonisolated struct WireManagerPeer: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var raftID: UInt64 = 0
+
+  /// HOST:PORT.
+  public var address: String = String()
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
 public nonisolated struct WireAdmission: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -96,8 +111,7 @@ public nonisolated struct WireAdmission: Sendable {
   /// PEM.
   public var rootCertificates: [String] = []
 
-  /// HOST:PORT.
-  public var managerAddresses: [String] = []
+  public var managers: [WireManagerPeer] = []
 
   /// For a manager, else 0.
   public var raftID: UInt64 = 0
@@ -224,9 +238,44 @@ nonisolated extension WireJoinAnswer: SwiftProtobuf.Message, SwiftProtobuf._Mess
   }
 }
 
+nonisolated extension WireManagerPeer: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".ManagerPeer"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}raft_id\0\u{1}address\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularUInt64Field(value: &self.raftID) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.address) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.raftID != 0 {
+      try visitor.visitSingularUInt64Field(value: self.raftID, fieldNumber: 1)
+    }
+    if !self.address.isEmpty {
+      try visitor.visitSingularStringField(value: self.address, fieldNumber: 2)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: WireManagerPeer, rhs: WireManagerPeer) -> Bool {
+    if lhs.raftID != rhs.raftID {return false}
+    if lhs.address != rhs.address {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
 nonisolated extension WireAdmission: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".Admission"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}certificate\0\u{3}root_certificates\0\u{3}manager_addresses\0\u{3}raft_id\0\u{3}data_path_port\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}certificate\0\u{3}root_certificates\0\u{1}managers\0\u{3}raft_id\0\u{3}data_path_port\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -236,7 +285,7 @@ nonisolated extension WireAdmission: SwiftProtobuf.Message, SwiftProtobuf._Messa
       switch fieldNumber {
       case 1: try { try decoder.decodeSingularStringField(value: &self.certificate) }()
       case 2: try { try decoder.decodeRepeatedStringField(value: &self.rootCertificates) }()
-      case 3: try { try decoder.decodeRepeatedStringField(value: &self.managerAddresses) }()
+      case 3: try { try decoder.decodeRepeatedMessageField(value: &self.managers) }()
       case 4: try { try decoder.decodeSingularUInt64Field(value: &self.raftID) }()
       case 5: try { try decoder.decodeSingularUInt32Field(value: &self.dataPathPort) }()
       default: break
@@ -251,8 +300,8 @@ nonisolated extension WireAdmission: SwiftProtobuf.Message, SwiftProtobuf._Messa
     if !self.rootCertificates.isEmpty {
       try visitor.visitRepeatedStringField(value: self.rootCertificates, fieldNumber: 2)
     }
-    if !self.managerAddresses.isEmpty {
-      try visitor.visitRepeatedStringField(value: self.managerAddresses, fieldNumber: 3)
+    if !self.managers.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.managers, fieldNumber: 3)
     }
     if self.raftID != 0 {
       try visitor.visitSingularUInt64Field(value: self.raftID, fieldNumber: 4)
@@ -266,7 +315,7 @@ nonisolated extension WireAdmission: SwiftProtobuf.Message, SwiftProtobuf._Messa
   public static func ==(lhs: WireAdmission, rhs: WireAdmission) -> Bool {
     if lhs.certificate != rhs.certificate {return false}
     if lhs.rootCertificates != rhs.rootCertificates {return false}
-    if lhs.managerAddresses != rhs.managerAddresses {return false}
+    if lhs.managers != rhs.managers {return false}
     if lhs.raftID != rhs.raftID {return false}
     if lhs.dataPathPort != rhs.dataPathPort {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}

@@ -91,3 +91,23 @@ public struct WakeUp: ~Copyable, Sendable {
         _ = read(descriptor.number, &count, 8)
     }
 }
+
+/// A counter that threads wait on: each signal lets one of them go on.
+public struct Semaphore: ~Copyable, Sendable {
+    private let descriptor: OwnedDescriptor
+
+    public init() throws(Errno) {
+        let semaphore: Int32 = 1
+        descriptor = OwnedDescriptor(adopting: try checked(clinux_eventfd(0, semaphore)))
+    }
+
+    public func signal() {
+        var one: UInt64 = 1
+        _ = write(descriptor.number, &one, 8)
+    }
+
+    public func wait() throws(Errno) {
+        var one: UInt64 = 0
+        _ = try retrying { read(descriptor.number, &one, 8) }
+    }
+}

@@ -35,26 +35,42 @@ public struct AnchoredFolder: ~Copyable {
     /// Opens a path without following a link at its end, for a mount on it.
     public func openPath(_ path: String) throws(Errno) -> OwnedDescriptor { try open(path, File.pathOnly) }
 
-    /// The folder at a path, made with the missing ones above it.
+    /// Links followed in one path; the kernel's own limit.
+    private static let linksMax = 40
+
+    /// The folder at a path, made with the missing ones above it; what a link to nowhere means is made as well.
     public func createFolders(_ path: String, mode: UInt32 = 0o755) throws(Errno) -> OwnedDescriptor {
-        var made = ""
-        for name in path.split(separator: "/") where name != "." {
-            made += "/" + name
-            if name == ".." { continue }
-            do throws(Errno) {
-                _ = try open(made, File.pathOnly | O_DIRECTORY)
-            } catch .noSuchFile {
-                try withParent(of: made) { (parent, name) throws(Errno) in
-                    if mkdirat(parent, name, mode_t(mode)) == -1, Errno.current != .exists { throw Errno.current }
-                }
-            }
+        do throws(Errno) {
+            return try open(path, File.pathOnly | O_DIRECTORY)
+        } catch .noSuchFile {
+            // Something is missing: name by name.
         }
-        return try open(path, File.pathOnly | O_DIRECTORY)
+        var pending = path.split(separator: "/").map(String.init)[...]
+        var made: [String] = []
+        var linksLeft = AnchoredFolder.linksMax
+        while let name = pending.popFirst() {
+            if name == "." { continue }
+            if name == ".." {
+                _ = made.popLast()
+                continue
+            }
+            let parent = try open("/" + made.joined(separator: "/"), File.pathOnly | O_DIRECTORY)
+            if let target = AnchoredFolder.link(name, in: parent) {
+                guard linksLeft > 0 else { throw .tooManyLinks }
+                linksLeft -= 1
+                if target.hasPrefix("/") { made = [] }
+                pending = target.split(separator: "/").map(String.init)[...] + pending
+                continue
+            }
+            if mkdirat(parent.number, name, mode_t(mode)) == -1, Errno.current != .exists { throw Errno.current }
+            made.append(name)
+        }
+        return try open("/" + made.joined(separator: "/"), File.pathOnly | O_DIRECTORY)
     }
 
     /// The file at a path, made empty with its folders when it is missing; an existing file, device or socket stays.
     public func createFile(_ path: String, mode: UInt32 = 0o644) throws(Errno) -> OwnedDescriptor {
-        try createFile(path, mode: mode, linksLeft: 8)
+        try createFile(path, mode: mode, linksLeft: AnchoredFolder.linksMax)
     }
 
     private func createFile(_ path: String, mode: UInt32, linksLeft: Int) throws(Errno) -> OwnedDescriptor {

@@ -49,7 +49,7 @@ public enum ChildProcess {
 
     /// Forks and goes on as the child; `body` is the parent's further life. Only for single-threaded processes.
     public static func becomeChild(_ body: (_ child: Int32) -> Never) throws(Errno) {
-        let pid = try checked(clinux_clone(0, -1, nil))
+        let pid = try checked(clinux_fork())
         if pid != 0 { body(pid) }
     }
 

@@ -38,6 +38,13 @@ public enum CurrentProcess {
         try checked(filter.withUnsafeBytes { clinux_seccomp_install($0.baseAddress, $0.count, 0) })
     }
 
+    /// What this process may make effective: the most that it can hand on.
+    public static func permittedCapabilities() throws(Errno) -> Capabilities {
+        var permitted: UInt64 = 0
+        try checked(clinux_capget_permitted(&permitted))
+        return Capabilities(rawValue: permitted)
+    }
+
     /// Takes away, for good, every capability outside `bounding`: no program that is started later can regain it.
     public static func limitBoundingSet(to bounding: Capabilities) throws(Errno) {
         for number in 0..<UInt64.bitWidth where !bounding.contains(Capabilities(rawValue: 1 << UInt64(number))) {

@@ -10,6 +10,9 @@ public enum Signal {
         "IO": 29, "PWR": 30, "SYS": 31,
     ]
 
+    public static let terminate: Int32 = 15
+    public static let kill: Int32 = 9
+
     private static let firstRealTime: Int32 = 34
     private static let last: Int32 = 64
 

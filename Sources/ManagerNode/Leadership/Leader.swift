@@ -145,21 +145,20 @@ actor Leader {
 
     // MARK: Sessions
 
-    /// An agent says hello. The stream ends with the session.
+    /// An agent says hello: what it is told from now on goes to `toAgent`, which ends with the session.
     func register(
-        _ node: NodeID, _ description: NodeDescription, address: String
-    ) -> (SessionID, AsyncStream<SessionEvent>)? {
+        _ node: NodeID, _ description: NodeDescription, address: String,
+        _ toAgent: AsyncStream<SessionEvent>.Continuation
+    ) -> SessionID? {
         if hasEnded { return nil }
         nextSession += 1
         let id = SessionID(value: nextSession)
-        let (stream, continuation) = AsyncStream.makeStream(
-            of: SessionEvent.self, bufferingPolicy: .bufferingOldest(ManagerLimits.sessionMessages))
-        sessions[id] = continuation
+        sessions[id] = toAgent
         perform(
             dispatcher.onRegister(
                 id, node: node, description: description, address: address, tables: replica.view.tables,
                 now: SystemClock.monotonic, wallClock: SystemClock.wall))
-        return (id, stream)
+        return id
     }
 
     func heartbeat(_ id: SessionID) {

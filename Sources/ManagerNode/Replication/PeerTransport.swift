@@ -13,8 +13,8 @@ final class PeerTransport: Sendable {
 
     private struct Peer {
         let address: String
-        let heartbeats: AsyncStream<Consensus.Message>.Continuation
-        let messages: AsyncStream<Consensus.Message>.Continuation
+        let heartbeats: PeerOutbox
+        let messages: PeerOutbox
         let tasks: [Task<Void, Never>]
 
         func end() {
@@ -58,7 +58,7 @@ final class PeerTransport: Sendable {
                 return peer
             }
             let lane = message.isHeartbeat ? peer.heartbeats : peer.messages
-            if case .dropped = lane.yield(message) { report(.unreachable(message.to)) }
+            if !lane.push(message) { report(.unreachable(message.to)) }
         }
     }
 
@@ -96,24 +96,22 @@ final class PeerTransport: Sendable {
     }
 
     private func connect(_ id: RaftID, _ address: String) -> Peer {
-        func lane(_ lane: Lane) -> (AsyncStream<Consensus.Message>.Continuation, Task<Void, Never>) {
-            let (stream, continuation) = AsyncStream.makeStream(
-                of: Consensus.Message.self, bufferingPolicy: .bufferingOldest(ManagerLimits.peerMessages))
+        func lane(_ lane: Lane) -> (PeerOutbox, Task<Void, Never>) {
+            let outbox = PeerOutbox()
             // Owned by the peer: `end()` cancels it.
-            return (continuation, Task { await self.run(lane, stream, id, address) })
+            return (outbox, Task { await self.run(lane, outbox, id, address) })
         }
         let (heartbeats, first) = lane(.heartbeats)
         let (messages, second) = lane(.messages)
         return Peer(address: address, heartbeats: heartbeats, messages: messages, tasks: [first, second])
     }
 
-    private func run(_ lane: Lane, _ stream: AsyncStream<Consensus.Message>, _ id: RaftID, _ address: String) async {
-        let iterator = SharedIterator(stream)
+    private func run(_ lane: Lane, _ outbox: PeerOutbox, _ id: RaftID, _ address: String) async {
         while !Task.isCancelled {
             do {
                 let client = WireRaft.Client(wrapping: try connections.client(to: address))
                 let request = StreamingClientRequest<WireRaftMessage> { writer in
-                    while let message = await iterator.next() { try await writer.write(message.wire) }
+                    while let message = await outbox.next() { try await writer.write(message.wire) }
                 }
                 switch lane {
                 case .heartbeats: _ = try await client.heartbeats(request: request)
@@ -135,19 +133,5 @@ extension Consensus.Message {
         case .heartbeat, .heartbeatResponse: true
         default: false
         }
-    }
-}
-
-/// One stream read by one call after the other: a new call goes on where a broken one stopped.
-private actor SharedIterator {
-    private let stream: AsyncStream<Consensus.Message>
-
-    init(_ stream: AsyncStream<Consensus.Message>) {
-        self.stream = stream
-    }
-
-    func next() async -> Consensus.Message? {
-        for await message in stream { return message }
-        return nil
     }
 }

@@ -154,7 +154,8 @@ struct RaftLoop<Storage: RaftStorage> {
     private mutating func promoteLearners() {
         guard node.role == .leader else { return }
         for learner in node.membership.learners where node.isRecentlyActive(learner) == true {
-            guard let match = node.matchIndex(of: learner),
+            // A match of 0 is one that nobody has confirmed.
+            guard let match = node.matchIndex(of: learner), match > 0,
                 match + ManagerLimits.learnerLagEntries >= node.commitIndex
             else { continue }
             // Refused while another change is under way: the next tick tries again.

@@ -88,3 +88,5 @@ extension LogEntry {
         }
     }
 }
+
+extension SegmentedStorage: Sendable where Files: Sendable {}

@@ -20,15 +20,9 @@ struct DispatcherService: WireDispatcher.SimpleServiceProtocol {
             return try await response.write(
                 .end(leader: manager.leaderAddress ?? "", "this manager does not lead"))
         }
-        var messages = request.makeAsyncIterator()
-        guard case .registration(let registration)? = try await messages.next()?.message else {
-            throw RPCError(code: .invalidArgument, message: "a session begins with a registration")
-        }
-        let description = try NodeDescription(wire: registration.machine)
-        guard let (id, events) = await leader.register(peer.node, description, address: context.remoteHost) else {
-            return try await response.write(.end(leader: "", "this manager no longer leads"))
-        }
-        defer { Task { await leader.disconnect(id) } }
+        let (events, toAgent) = AsyncStream.makeStream(
+            of: Leader.SessionEvent.self, bufferingPolicy: .bufferingOldest(ManagerLimits.sessionMessages))
+        let host = context.remoteHost
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask {
                 for await event in events {
@@ -40,29 +34,54 @@ struct DispatcherService: WireDispatcher.SimpleServiceProtocol {
                     }
                 }
             }
-            group.addTask { try await take(request, id, leader) }
+            group.addTask {
+                var id: SessionID?
+                do {
+                    // A request can be iterated once only: the registration is its first message.
+                    for try await message in request {
+                        if let id {
+                            try await take(message, id, leader)
+                        } else {
+                            id = try await register(message, peer.node, host, leader, toAgent)
+                        }
+                    }
+                } catch {
+                    if let id { await leader.disconnect(id) }
+                    throw error
+                }
+                if let id { await leader.disconnect(id) }
+            }
             // Whichever side ends first ends the session.
             try await group.next()
             group.cancelAll()
         }
     }
 
-    private func take(
-        _ request: RPCAsyncSequence<WireAgentMessage, any Error>, _ id: SessionID, _ leader: Leader
-    ) async throws {
-        for try await message in request {
-            switch message.message {
-            case .heartbeat: await leader.heartbeat(id)
-            case .statuses(let batch):
-                var statuses: [(task: TaskID, status: TaskStatus)] = []
-                for report in batch.reports {
-                    statuses.append(
-                        (try TaskID(wire: report.task, field: "task"), try TaskStatus(wire: report.status)))
-                }
-                await leader.statuses(id, statuses)
-            case .registration, nil:
-                throw RPCError(code: .invalidArgument, message: "a second registration in one session")
+    private func register(
+        _ message: WireAgentMessage, _ node: NodeID, _ host: String, _ leader: Leader,
+        _ toAgent: AsyncStream<Leader.SessionEvent>.Continuation
+    ) async throws -> SessionID {
+        guard case .registration(let registration) = message.message else {
+            throw RPCError(code: .invalidArgument, message: "a session begins with a registration")
+        }
+        let description = try NodeDescription(wire: registration.machine)
+        guard let id = await leader.register(node, description, address: host, toAgent) else {
+            throw RPCError(code: .unavailable, message: "this manager no longer leads")
+        }
+        return id
+    }
+
+    private func take(_ message: WireAgentMessage, _ id: SessionID, _ leader: Leader) async throws {
+        switch message.message {
+        case .heartbeat: await leader.heartbeat(id)
+        case .statuses(let batch):
+            var statuses: [(task: TaskID, status: TaskStatus)] = []
+            for report in batch.reports {
+                statuses.append((try TaskID(wire: report.task, field: "task"), try TaskStatus(wire: report.status)))
             }
+            await leader.statuses(id, statuses)
+        case .registration, nil:
+            throw RPCError(code: .invalidArgument, message: "a second registration in one session")
         }
     }
 }

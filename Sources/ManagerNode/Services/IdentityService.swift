@@ -1,4 +1,3 @@
-import Assignments
 import ClusterIdentity
 import ClusterMessages
 import ClusterModel
@@ -54,7 +53,12 @@ struct IdentityService: WireIdentity.SimpleServiceProtocol {
         return .with {
             $0.certificate = pem
             $0.rootCertificates = [cluster.authority.rootCertificate]
-            $0.managerAddresses = manager.tables.managerAddresses.filter { $0 != request.advertisedAddress }
+            $0.managers = manager.tables.nodes.sorted.compactMap(\.manager).filter { $0.raftID != raftID }.map { peer in
+                .with {
+                    $0.raftID = peer.raftID
+                    $0.address = peer.address
+                }
+            }
             $0.raftID = raftID ?? 0
             $0.dataPathPort = UInt32(cluster.dataPathPort)
         }

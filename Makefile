@@ -1,0 +1,60 @@
+# Everything is a target here; `make help` lists them.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+RELEASE := .build/release
+LAB_DIR ?= /run/swarm-demo
+
+# To build and run.
+DEPS := libsodium-dev libseccomp-dev libarchive-dev libssl-dev pkg-config iproute2 nftables util-linux procps busybox-static curl
+# Peers and tools that the tests look with.
+TEST_DEPS := docker-registry skopeo tcpdump dnsutils iperf3 apache2-utils
+
+.PHONY: help
+help: ## Show this list.
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
+
+.PHONY: deps
+deps: ## Install the libraries and tools to build and run (Debian).
+	@Tests/scripts/install.sh "to build and run" $(DEPS)
+
+.PHONY: test-deps
+test-deps: deps ## Install what the tests need beside that; starts no service.
+	@Tests/scripts/install.sh "for the tests" $(TEST_DEPS)
+
+.PHONY: build
+build: ## Build release binaries: swarmd, swarmctl, container-init.
+	swift build -c release --product swarmd
+	swift build -c release --product swarmctl
+	swift build -c release --product container-init
+
+.PHONY: demo
+demo: deps build ## Start a cluster on this machine and use it, step by step.
+	@LAB_DIR=$(LAB_DIR) deploy/demo.sh $(RELEASE)
+
+.PHONY: demo-down
+demo-down: ## Remove what `make demo` left running.
+	@$(RELEASE)/swarmctl lab down --dir $(LAB_DIR)
+
+.PHONY: test
+test: ## Run all tests, the root lanes included.
+	@Tests/scripts/test.sh
+
+.PHONY: test-core
+test-core: ## Run the tests of the pure modules only: a minute from clean.
+	CORE_ONLY=1 swift test --scratch-path .build/core
+
+.PHONY: protos
+protos: ## Generate the Swift code of Protocols/*.proto.
+	Protocols/generate.sh
+
+.PHONY: fmt
+fmt: ## Format the code.
+	swift format -i -r Sources Tests Package.swift
+
+.PHONY: lint
+lint: ## Check format, generated code and the layers' imports.
+	Protocols/check.sh
+	Tests/scripts/layers.sh
+	swift format lint --strict -r Package.swift $$(git ls-files 'Sources/*.swift' 'Tests/*.swift' | grep -v /Generated/)

@@ -1,0 +1,207 @@
+public import AgentCore
+public import ClusterModel
+public import ContainerRuntime
+public import ImageStore
+import LaunchProtocol
+import LinuxSystem
+public import Logging
+public import Primitives
+import SeccompProfiles
+import Synchronization
+
+/// Tasks as containers of this machine: images, volumes, cgroups, logs.
+public final class ContainerTasks: TaskRuntime {
+    private let runtime: ContainerRuntime
+    private let images: LocalImages
+    private let volumes: VolumeFolder
+    private let records: TaskRecords
+    private let filters = SeccompFilters()
+    private let machine: @Sendable () async throws -> NodeDescription
+    private let identity: NodeFacts
+    private let log: Logger
+    private let containers = Mutex<[TaskID: Container]>([:])
+
+    /// What a task may be told of its node by a template.
+    public struct NodeFacts: Sendable {
+        public var id: NodeID
+        public var hostname: String
+
+        public init(id: NodeID, hostname: String) {
+            self.id = id
+            self.hostname = hostname
+        }
+    }
+
+    public init(
+        runtime: ContainerRuntime, images: LocalImages, volumes: VolumeFolder, recordsFolder: String,
+        identity: NodeFacts, log: Logger, machine: @escaping @Sendable () async throws -> NodeDescription
+    ) throws {
+        self.runtime = runtime
+        self.images = images
+        self.volumes = volumes
+        records = try TaskRecords(folder: recordsFolder)
+        self.identity = identity
+        self.log = log
+        self.machine = machine
+    }
+
+    /// The container's id follows from the task's, so that one that was half made when the daemon ended is found.
+    static func containerID(of task: TaskID) -> String {
+        ContentDigest(hashing: Array(task.description.utf8)).hex
+    }
+
+    public func describe() async throws -> NodeDescription { try await machine() }
+    public func save(_ record: TaskRecord) throws { try records.save(record) }
+    public func update(_ view: NetworkView) async throws {}
+
+    // MARK: Restart
+
+    public func restore() async throws -> [(record: TaskRecord, container: RestoredContainer)] {
+        var result: [(record: TaskRecord, container: RestoredContainer)] = []
+        let found = try records.load()
+        for record in found {
+            let id = ContainerTasks.containerID(of: record.task.id)
+            switch try await runtime.reconnect(id) {
+            case .running(let container):
+                containers.withLock { $0[record.task.id] = container }
+                result.append((record, .running(status(of: container, id))))
+            case .created(let container):
+                // Its network was being made when the daemon ended: it is made again from the beginning.
+                try await container.remove()
+                result.append((record, .none))
+            case .exited(let exit): result.append((record, .exited(ContainerExit(exit))))
+            case .lost: result.append((record, .none))
+            }
+        }
+        let known = Set(found.map { ContainerTasks.containerID(of: $0.task.id) })
+        for id in try await runtime.list() where !known.contains(id) {
+            log.info("removing container \(id), which belongs to no task")
+            try await runtime.remove(id)
+        }
+        return result
+    }
+
+    private func status(of container: Container, _ id: String) -> ContainerStatus {
+        ContainerStatus(containerID: id, pid: container.pid)
+    }
+
+    // MARK: Life
+
+    public func prepare(_ task: ClusterTask, secrets: [Secret], configs: [Config]) async throws -> ContainerStatus {
+        let id = ContainerTasks.containerID(of: task.id)
+        let image = try await image(for: task.spec.container.image)
+        try Task.checkCancellation()
+        let layers = try await images.layersForMount(imageID: image.id)
+        var configuration = try ContainerPlan(
+            task: task, image: image.config, containerID: id, layers: layers, node: identity, secrets: secrets,
+            configs: configs
+        ).configuration { [volumes] mount, task in try volumes.prepare(mount, task: task) }
+        configuration.seccompFilter = try await filters.containerDefault(
+            Set(configuration.capabilities.memberNames))
+        try await runtime.remove(id)
+        do {
+            let container = try await runtime.create(configuration)
+            containers.withLock { $0[task.id] = container }
+            if Task.isCancelled {
+                try await remove(task.id)
+                throw CancellationError()
+            }
+            return status(of: container, id)
+        } catch let failure as LaunchFailure {
+            throw Failure(.failedPrecondition, "\(failure)")
+        }
+    }
+
+    /// An image that is here is not asked for again: the service's reference is pinned by its digest.
+    private func image(for text: String) async throws -> ImageSummary {
+        let reference = try ImageReference(parsing: text)
+        if await images.contains(reference) { return try await images.inspect(text) }
+        do {
+            return try await images.pull(reference)
+        } catch let failure as Failure where reference.digest != nil && failure.code != .notFound {
+            throw failure
+        }
+    }
+
+    private func container(_ task: TaskID) throws -> Container {
+        guard let container = containers.withLock({ $0[task] }) else {
+            throw Failure(.notFound, "task \(task) has no container here")
+        }
+        return container
+    }
+
+    public func start(_ task: TaskID) async throws -> ContainerStatus {
+        let container = try container(task)
+        do {
+            try await container.start()
+        } catch let failure as LaunchFailure {
+            throw Failure(.failedPrecondition, "\(failure)")
+        }
+        return status(of: container, container.id)
+    }
+
+    public func waitForExit(of task: TaskID) async throws -> ContainerExit {
+        ContainerExit(try await container(task).wait())
+    }
+
+    public func probe(_ task: TaskID, _ check: Healthcheck, timeout: Duration) async -> Int32? {
+        let arguments =
+            switch check.test.first {
+            case "CMD": Array(check.test.dropFirst())
+            case "CMD-SHELL": ["/bin/sh", "-c"] + check.test.dropFirst()
+            default: check.test
+            }
+        guard let container = try? container(task), !arguments.isEmpty else { return nil }
+        do {
+            let result = try await container.exec(arguments, timeout: timeout)
+            return result.timedOut ? nil : result.exitCode
+        } catch {
+            log.debug("health check of task \(task): \(error)")
+            return nil
+        }
+    }
+
+    public func stop(_ task: TaskID, signal: String, grace: Duration) async throws {
+        guard let container = containers.withLock({ $0[task] }) else { return }
+        let name = signal.isEmpty ? await imageStopSignal(of: task) : signal
+        try await container.stop(signal: Signal.number(name) ?? Signal.terminate, grace: grace)
+    }
+
+    private func imageStopSignal(of task: TaskID) async -> String {
+        guard let image = records[task]?.task.spec.container.image else { return "" }
+        return (try? await images.inspect(image).config.stopSignal) ?? ""
+    }
+
+    public func remove(_ task: TaskID) async throws {
+        containers.withLock { _ = $0.removeValue(forKey: task) }
+        try await runtime.remove(ContainerTasks.containerID(of: task))
+        try volumes.removeAnonymous(of: task)
+        try records.remove(task)
+    }
+
+    // MARK: Logs
+
+    public func logs(of task: TaskID, _ query: LogQuery) -> AsyncThrowingStream<LogEntry, any Error> {
+        AsyncThrowingStream { continuation in
+            let reading = Task { [runtime] in
+                do {
+                    let log = try runtime.log(of: ContainerTasks.containerID(of: task))
+                    for try await entry in log.entries(tail: query.tail, since: query.since, follow: query.follow) {
+                        if let until = query.until, entry.time > until { break }
+                        let isError = entry.stream == .stderr
+                        guard isError ? query.stderr : query.stdout else { continue }
+                        continuation.yield(LogEntry(isError: isError, time: entry.time, bytes: entry.text))
+                    }
+                    continuation.finish()
+                } catch { continuation.finish(throwing: error) }
+            }
+            continuation.onTermination = { _ in reading.cancel() }
+        }
+    }
+}
+
+extension ContainerExit {
+    init(_ record: ExitRecord) {
+        self.init(code: record.exitCode, wasOutOfMemory: record.wasOutOfMemory, finishedAt: record.finishedAt)
+    }
+}

@@ -1,0 +1,112 @@
+import AgentCore
+import ClusterMessages
+import ClusterModel
+import LinuxSystem
+import Primitives
+import Synchronization
+
+/// The agent's records, a file a task, for the daemon's next life.
+final class TaskRecords: Sendable {
+    private let folder: String
+    private let known = Mutex<[TaskID: TaskRecord]>([:])
+
+    init(folder: String) throws {
+        self.folder = folder
+        do {
+            try File.createFolders(folder, mode: 0o700)
+        } catch { throw Failure(.unavailable, "cannot make \(folder): \(error)") }
+    }
+
+    subscript(task: TaskID) -> TaskRecord? { known.withLock { $0[task] } }
+
+    func save(_ record: TaskRecord) throws {
+        known.withLock { $0[record.task.id] = record }
+        do {
+            try File.replace("\(folder)/\(record.task.id)", with: record.encoded)
+        } catch { throw Failure(.internal, "cannot write \(folder)/\(record.task.id): \(error)") }
+    }
+
+    func remove(_ task: TaskID) throws {
+        known.withLock { $0[task] = nil }
+        do throws(Errno) {
+            try File.remove("\(folder)/\(task)")
+        } catch where error == .noSuchFile {
+            return
+        } catch { throw Failure(.internal, "cannot remove \(folder)/\(task): \(error)") }
+    }
+
+    /// A record that cannot be read is dropped: the managers know what should run here.
+    func load() throws -> [TaskRecord] {
+        let records: [TaskRecord]
+        do {
+            records = try File.names(in: folder).sorted().compactMap { name in
+                guard TaskID(name) != nil else { return nil }
+                return try? TaskRecord(encoded: try File.read("\(folder)/\(name)", maximumBytes: WorkerLimits.recordBytes))
+            }
+        } catch { throw Failure(.internal, "cannot read \(folder): \(error)") }
+        known.withLock { known in
+            for record in records { known[record.task.id] = record }
+        }
+        return records
+    }
+}
+
+extension TaskRecord {
+    /// Version, phase, the task as assigned, and once more with what was reported of it.
+    var encoded: [UInt8] {
+        var observed = task
+        observed.status = status
+        var writer = ByteWriter()
+        writer.write(UInt8(1))
+        writer.write(phase.number)
+        writer.write(UInt8(isForgotten ? 1 : 0))
+        writer.writePrefixed(bytes: ClusterObject.task(task).encoded())
+        writer.writePrefixed(bytes: ClusterObject.task(observed).encoded())
+        return writer.bytes
+    }
+
+    init(encoded: [UInt8]) throws {
+        var reader = ByteReader(encoded)
+        let version = try reader.readUInt8()
+        guard version == 1 else { throw DecodeError("version \(version) of a task record", offset: 0) }
+        let phase = try Phase(number: reader.readUInt8())
+        let isForgotten = try reader.readUInt8() == 1
+        let task = try ClusterObject(encoded: Array(reader.readPrefixedBytes(maximum: encoded.count)))
+        let observed = try ClusterObject(encoded: Array(reader.readPrefixedBytes(maximum: encoded.count)))
+        guard case .task(let task) = task, case .task(let observed) = observed else {
+            throw DecodeError("a record that is not of a task", offset: 0)
+        }
+        self.init(task: task, phase: phase, status: observed.status, isForgotten: isForgotten)
+    }
+}
+
+extension TaskRecord.Phase {
+    fileprivate var number: UInt8 {
+        switch self {
+        case .accepted: 0
+        case .preparing: 1
+        case .prepared: 2
+        case .starting: 3
+        case .running: 4
+        case .draining: 5
+        case .stopping: 6
+        case .ended: 7
+        case .removing: 8
+        }
+    }
+
+    /// A drain goes on as running: what is wanted of the task is looked at again.
+    fileprivate init(number: UInt8) throws(DecodeError) {
+        switch number {
+        case 0: self = .accepted
+        case 1: self = .preparing
+        case 2: self = .prepared
+        case 3: self = .starting
+        case 4, 5: self = .running
+        case 6: self = .stopping
+        case 7: self = .ended
+        case 8: self = .removing
+        default: throw DecodeError("phase \(number) of a task record", offset: 1)
+        }
+    }
+}

@@ -1,0 +1,166 @@
+import ClusterIdentity
+import ClusterModel
+import ClusterState
+import EngineAPI
+import Glibc
+import Logging
+import ManagerNode
+import Orchestration
+import Primitives
+import WorkerNode
+
+/// The whole of a node: owns the state folder, the API and, once it is a member, the node's runtime.
+actor Daemon {
+    private let settings: DaemonSettings
+    private let folder: StateFolder
+    let log: Logger
+    private let machine: Machine
+    private var node: (runtime: NodeRuntime, task: Task<Void, any Error>)?
+    private var isChanging = false
+    private var nodeFailure: Failure?
+
+    init(settings: DaemonSettings, log: Logger) throws {
+        self.settings = settings
+        self.log = log
+        folder = try StateFolder(settings.state)
+        machine = try Machine(settings: settings, log: log)
+    }
+
+    /// Until a signal asks for the end, or the API fails.
+    func run() async throws {
+        try RunFolder.prepare(settings)
+        try await machine.open()
+        if let (membership, credentials) = try folder.loadMembership() {
+            try await start(membership, credentials)
+        }
+        let api = EngineAPI(
+            cluster: ClusterAdapter(daemon: self), images: machine.images, volumes: machine.volumes, node: machine,
+            check: { spec, tables in
+                try ServiceValidation.validate(spec, existing: tables.service(named: spec.name), in: tables)
+                return []
+            })
+        let socket = settings.socket
+        let server = EngineServer(api: api, socketPath: socket, logger: log) {
+            chmod(socket, 0o660)
+        }
+        log.info("swarmd is ready on \(socket)")
+        try await server.run()
+        await stop()
+    }
+
+    private func stop() async {
+        guard let node else { return }
+        node.task.cancel()
+        _ = await node.task.result
+        self.node = nil
+    }
+
+    var runtime: NodeRuntime? { node?.runtime }
+    var failure: Failure? { nodeFailure }
+
+    /// Starts the node; a failure of it later on is seen in `info` and in the log, and ends nothing else.
+    private func start(_ membership: NodeMembership, _ credentials: Credentials) async throws {
+        let tasks = try await machine.tasks(for: membership, credentials)
+        let runtime = try NodeRuntime(
+            membership: membership, credentials: credentials, folder: folder, tasks: tasks,
+            hostRoutes: machine.hostRoutes(), overlayMTU: machine.overlayMTU(membership), log: log)
+        nodeFailure = nil
+        let task = Task { [log] in
+            do {
+                try await runtime.run()
+            } catch {
+                log.critical("this node has stopped taking part in the cluster: \(error)")
+                self.failed(error)
+                throw error
+            }
+        }
+        node = (runtime, task)
+    }
+
+    private func failed(_ error: any Error) {
+        nodeFailure = error as? Failure ?? Failure(.internal, "\(error)")
+    }
+
+    // MARK: Membership
+
+    private func beginChange() throws(Failure) {
+        guard node == nil else {
+            throw Failure(
+                .unavailable,
+                "This node is already part of a swarm. Use \"swarmctl leave\" to leave this swarm and join another one.")
+        }
+        guard !isChanging else { throw Failure(.unavailable, "this node is joining or leaving a swarm at this moment") }
+        isChanging = true
+    }
+
+    func initialize(_ request: InitRequest) async throws -> NodeID {
+        try beginChange()
+        defer { isChanging = false }
+        let addresses = try machine.addresses(
+            listen: request.listenAddress, advertise: request.advertiseAddress, dataPath: request.dataPathAddress)
+        let founding = try Founding(request, addresses)
+        do {
+            try folder.save(founding.membership, founding.credentials)
+            try await start(founding.membership, founding.credentials)
+            guard let manager = runtime?.manager else { throw Failure(.internal, "the first node is no manager") }
+            _ = try await manager.propose(founding.transaction)
+        } catch {
+            await abandon()
+            throw error
+        }
+        return founding.credentials.identity.node
+    }
+
+    func join(_ request: JoinRequest) async throws {
+        try beginChange()
+        defer { isChanging = false }
+        let addresses = try machine.addresses(
+            listen: request.listenAddress, advertise: request.advertiseAddress, dataPath: request.dataPathAddress)
+        let admitted = try await Joining(request, addresses, try await machine.description()).run()
+        do {
+            try folder.save(admitted.membership, admitted.credentials)
+            try await start(admitted.membership, admitted.credentials)
+        } catch {
+            await abandon()
+            throw error
+        }
+    }
+
+    /// The node is as before: unjoined and reusable.
+    private func abandon() async {
+        await stop()
+        folder.forgetMembership()
+        machine.removeTree("\(settings.state)/raft")
+    }
+
+    func leave(force: Bool) async throws {
+        guard let runtime else {
+            throw Failure(.unavailable, "This node is not part of a swarm")
+        }
+        if runtime.manager != nil, !force {
+            throw Failure(
+                .failedPrecondition,
+                "You are attempting to leave the swarm on a node that is participating as a manager. The remaining "
+                    + "managers may lose their quorum; use --force to leave all the same")
+        }
+        await stop()
+        try await machine.removeAllTasks()
+        folder.forgetMembership()
+        machine.removeTree("\(settings.state)/raft")
+    }
+}
+
+/// The folder of sockets.
+enum RunFolder {
+    static func prepare(_ settings: DaemonSettings) throws(Failure) {
+        if mkdir(settings.run, 0o755) != 0 && errno != EEXIST {
+            throw Failure(.unavailable, "cannot make \(settings.run): \(String(cString: strerror(errno)))")
+        }
+        // sun_path holds 108 bytes with the final zero (unix(7)).
+        guard settings.socket.utf8.count < 108 else {
+            throw Failure(.invalidArgument, "the socket's path \(settings.socket) is longer than 107 bytes")
+        }
+        // The state folder's lock has shown that no other swarmd is alive here.
+        unlink(settings.socket)
+    }
+}

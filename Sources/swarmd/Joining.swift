@@ -1,0 +1,100 @@
+import ClusterIdentity
+import ClusterMessages
+import ClusterModel
+import ClusterWire
+import EngineAPI
+import GRPCCore
+import ManagerNode
+import Primitives
+import SwiftProtobuf
+
+/// Asks the managers that a token names to admit this machine.
+struct Joining {
+    private let token: JoinToken
+    private let managers: [String]
+    private let addresses: NodeAddresses
+    private let machine: NodeDescription
+    private let credentials: JoinerCredentials
+
+    /// For one manager to answer, in seconds.
+    private static let answerSeconds = 20
+    /// Managers asked in turn, redirections to the leader included.
+    private static let attempts = 15
+
+    init(_ request: JoinRequest, _ addresses: NodeAddresses, _ machine: NodeDescription) throws {
+        token = try JoinToken(parsing: request.token)
+        managers = request.managers.isEmpty ? token.addresses : request.managers
+        guard !managers.isEmpty else {
+            throw Failure(
+                .invalidArgument, "the token names no manager's address: give one with --manager HOST:PORT")
+        }
+        self.addresses = addresses
+        self.machine = machine
+        credentials = try JoinerCredentials(at: SystemTime.wall)
+    }
+
+    /// - Throws: ``Failure``: `unauthenticated` for a token that is not valid, `unavailable` when no manager answers.
+    func run() async throws -> (membership: NodeMembership, credentials: Credentials) {
+        var candidates = managers
+        var problems: [String] = []
+        var attempt = 0
+        while !candidates.isEmpty, attempt < Joining.attempts {
+            attempt += 1
+            let address = candidates.removeFirst()
+            do {
+                switch try await ask(address).answer {
+                case .admission(let admission): return try admitted(admission)
+                case .notLeader(let other):
+                    if other.leaderAddress.isEmpty {
+                        problems.append("\(address) knows no leader")
+                        candidates.append(address)
+                        try await Task.sleep(for: .milliseconds(500))
+                    } else {
+                        candidates.insert(other.leaderAddress, at: 0)
+                    }
+                case nil: problems.append("\(address) gave no answer")
+                }
+            } catch let error as RPCError {
+                let failure = error.failure
+                if failure.code == .unauthenticated || failure.code == .permissionDenied { throw failure }
+                problems.append("\(address): \(failure.message)")
+            }
+        }
+        throw Failure(
+            .unavailable,
+            "could not join: no manager admitted this node (\(Joining.summary(problems))); check that port 2377/tcp is "
+                + "open and that the token is of this cluster, or name another manager with --manager HOST:PORT")
+    }
+
+    private static func summary(_ problems: [String]) -> String {
+        var seen: [String] = []
+        for problem in problems where !seen.contains(problem) { seen.append(problem) }
+        return seen.joined(separator: "; ")
+    }
+
+    private func ask(_ address: String) async throws -> WireJoinAnswer {
+        try await NodeConnections.withJoiner(to: address, credentials: credentials, rootDigest: token.rootDigest) {
+            client in
+            var options = CallOptions.defaults
+            options.timeout = .seconds(Joining.answerSeconds)
+            options.waitForReady = false
+            return try await WireIdentity.Client(wrapping: client).join(
+                .with {
+                    $0.tokenSecret = token.secret
+                    $0.machine = machine.wire
+                    $0.advertisedAddress = addresses.advertise
+                }, options: options)
+        }
+    }
+
+    private func admitted(_ admission: WireAdmission) throws -> (NodeMembership, Credentials) {
+        let credentials = try Credentials(
+            certificatePEM: admission.certificate, keyPEM: credentials.keyPEM(), rootsPEM: admission.rootCertificates)
+        let membership = NodeMembership(
+            listenAddress: addresses.listen, advertiseAddress: addresses.advertise, dataPathAddress: addresses.dataPath,
+            dataPathPort: UInt16(clamping: admission.dataPathPort), raftID: admission.raftID, isFounder: false,
+            managers: admission.managers.map(\.address),
+            peers: Dictionary(admission.managers.map { ($0.raftID, $0.address) }) { $1 })
+        return (membership, credentials)
+    }
+}

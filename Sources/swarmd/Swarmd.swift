@@ -1,0 +1,96 @@
+import ArgumentParser
+import Glibc
+import Logging
+import Primitives
+
+/// The daemon's command line.
+@main
+struct Swarmd: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "swarmd", abstract: "The daemon of a node: agent always, manager where it is promoted.",
+        discussion: """
+            Containers go on when swarmd ends; it picks them up when it starts again.
+
+            EXAMPLE: swarmd --insecure-registry registry.local:5000
+            """)
+
+    @Option(help: "The node's state.") var state = "/var/lib/swarm"
+    @Option(help: "Sockets and what needs not survive a reboot.") var run = "/run/swarm"
+    @Option(help: "The socket of the HTTP API; by default swarm.sock in the run folder.") var socket: String?
+    @Option(help: "The program that supervises a container; by default the one beside swarmd.")
+    var containerInit: String?
+    @Option(help: "The cgroup below which containers are, in every hierarchy.") var cgroupParent = "/swarm"
+    @Option(help: "A registry (HOST:PORT) or network (CIDR) reached by plain HTTP; may be repeated.")
+    var insecureRegistry: [String] = []
+    @Option(help: "trace, debug, info, notice, warning, error or critical.") var logLevel = "info"
+
+    func run() async throws {
+        signal(SIGPIPE, SIG_IGN)
+        LoggingSystem.bootstrap { LineLogHandler(label: $0) }
+        var log = Logger(label: "swarmd")
+        guard let level = Logger.Level(rawValue: logLevel) else {
+            throw ValidationError("\"\(logLevel)\" is not a log level")
+        }
+        log.logLevel = level
+        do {
+            let settings = DaemonSettings(
+                state: state, run: run, socket: socket ?? "\(run)/swarm.sock",
+                containerInit: containerInit ?? ProgramFolder.path + "/container-init", cgroupParent: cgroupParent,
+                insecureRegistries: insecureRegistry)
+            try await Daemon(settings: settings, log: log).run()
+        } catch {
+            // One line, whatever went wrong, then a failure that a supervisor sees.
+            var text = "swarmd: \(error)\n"
+            text.withUTF8 { _ = write(2, $0.baseAddress, $0.count) }
+            throw ExitCode.failure
+        }
+    }
+}
+
+struct DaemonSettings: Sendable {
+    var state: String
+    var run: String
+    var socket: String
+    var containerInit: String
+    var cgroupParent: String
+    var insecureRegistries: [String]
+}
+
+/// The folder of the running program.
+enum ProgramFolder {
+    static var path: String {
+        var buffer = [CChar](repeating: 0, count: Int(PATH_MAX))
+        let count = readlink("/proc/self/exe", &buffer, buffer.count - 1)
+        guard count > 0 else { return "." }
+        let path = String(decoding: buffer[..<count].map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        return path.lastIndex(of: "/").map { String(path[..<$0]) } ?? "."
+    }
+}
+
+/// One line an event on stderr: time, level, message, metadata.
+struct LineLogHandler: LogHandler {
+    let label: String
+    var logLevel = Logger.Level.info
+    var metadata: Logger.Metadata = [:]
+
+    subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+        get { metadata[key] }
+        set { metadata[key] = newValue }
+    }
+
+    func log(event: LogEvent) {
+        let all = metadata.merging(event.metadata ?? [:]) { $1 }
+        let suffix = all.sorted { $0.key < $1.key }.map { " \($0.key)=\($0.value)" }.joined()
+        var line = "\(SystemTime.wall.rfc3339) \(event.level) \(event.message)\(suffix)\n"
+        line.withUTF8 { _ = write(2, $0.baseAddress, $0.count) }
+    }
+}
+
+/// The machine's clock.
+enum SystemTime {
+    static var wall: Timestamp {
+        var time = timespec()
+        clock_gettime(CLOCK_REALTIME, &time)
+        return Timestamp(nanoseconds: Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec))
+    }
+}
