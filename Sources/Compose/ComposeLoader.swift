@@ -81,7 +81,9 @@ public struct ComposeLoader: Sendable {
     }
 
     private func stackName(_ root: Field) throws(ComposeError) -> String {
-        guard let name = try stack ?? root["name"]?.text() else {
+        var name = stack
+        if name == nil, let field = root["name"] { name = try field.text() }
+        guard let name else {
             throw ComposeError("the stack has no name: give one, or write name: at the file's top", at: root.place)
         }
         guard Names.isLabel(name), name.utf8.count < ComposeLimits.serviceNameCharacters else {

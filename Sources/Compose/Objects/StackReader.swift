@@ -1,4 +1,5 @@
 import ClusterModel
+import Primitives
 
 /// Reads a whole file: first what services refer to, then the services.
 struct StackReader {

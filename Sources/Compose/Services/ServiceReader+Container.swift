@@ -1,4 +1,5 @@
 import ClusterModel
+import Primitives
 
 extension ServiceReader {
     /// - Returns: false for a key that is not a single value of the container.

@@ -158,7 +158,9 @@ extension YAMLReader {
             entries.append(Element.Entry(key: name.string, keyPlace: place(key.mark), value: child))
         }
         var keys = Set(entries.map(\.key))
-        for source in try merged.flatMap(mergeSources) {
+        var sources: [Node.Mapping] = []
+        for node in merged { sources += try mergeSources(node) }
+        for source in sources {
             for entry in try self.entries(source, path: path, depth: depth + 1, replaces: replaces)
             where keys.insert(entry.key).inserted {
                 entries.append(entry)
