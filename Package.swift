@@ -87,7 +87,9 @@ let drivers: [Target] = [
     tests("ContainerInit", ["Primitives", "LaunchProtocol"]),
     .systemLibrary(name: "CSeccomp", pkgConfig: "libseccomp", providers: [.apt(["libseccomp-dev"])]),
     module("SeccompProfiles", ["CSeccomp", "LinuxSystem", "Primitives"]),
+    tests("SeccompProfiles", ["LinuxSystem"]),
     module("ContainerRuntime", ["Primitives", "LinuxSystem", "LaunchProtocol"]),
+    tests("ContainerRuntime", ["Primitives", "LinuxSystem", "LaunchProtocol", "SeccompProfiles"]),
     .systemLibrary(name: "CArchive", pkgConfig: "libarchive", providers: [.apt(["libarchive-dev"])]),
     module("ImageStore", ["Primitives", "CArchive", asyncHTTPClient, crypto, nioCore, nioPosix, nioHTTP1, nioSSL]),
     tests("ImageStore", ["Primitives", crypto, nioCore]),
@@ -105,6 +107,17 @@ let drivers: [Target] = [
     module(
         "EngineAPI",
         ["Primitives", "ClusterModel", "ClusterState", "DockerSchema", hummingbird, httpTypes, nioCore, logging]),
+    .target(
+        name: "EngineFakes",
+        dependencies: ["Primitives", "ClusterModel", "ClusterState", "EngineAPI", nioCore, logging],
+        path: "Tests/EngineFakes", swiftSettings: settings),
+    tests("DockerSchema", ["Primitives", "ClusterModel"]),
+    tests(
+        "EngineAPI",
+        [
+            "Primitives", "ClusterModel", "ClusterState", "DockerSchema", "EngineFakes", asyncHTTPClient, nioCore,
+            nioHTTP1,
+        ]),
 ]
 
 let shells: [Target] = [
@@ -125,6 +138,7 @@ let shells: [Target] = [
         "SwarmCommands",
         ["Primitives", "ClusterModel", "DockerSchema", "Lab", argumentParser, asyncHTTPClient, nioCore, nioHTTP1]),
     program("swarmctl", ["SwarmCommands"]),
+    tests("SwarmCommands", ["Primitives", "DockerSchema", "EngineAPI", "EngineFakes", "swarmctl", argumentParser]),
     program(
         "swarmd",
         [

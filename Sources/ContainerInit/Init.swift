@@ -4,7 +4,9 @@ import LinuxSystem
 /// A small pid 1: reaps orphans, forwards signals to the program, and ends as the program ends.
 enum Init {
     /// Signals that are about this process itself.
-    private static let kept: Set<Int32> = [SIGKILL, SIGSTOP, SIGCHLD, SIGTTIN, SIGTTOU, SIGSEGV, SIGBUS, SIGFPE, SIGILL]
+    private static let kept: Set<Int32> = [
+        SIGKILL, SIGSTOP, SIGCHLD, SIGTTIN, SIGTTOU, SIGSEGV, SIGBUS, SIGFPE, SIGILL,
+    ]
 
     static func run(child: Int32) -> Never {
         CurrentProcess.setName("swarm-init")

@@ -20,6 +20,8 @@ struct JSONFileLog: ~Copyable {
     private var buffer: [UInt8] = []
     private var bufferedLines: UInt64 = 0
     private var lastTime = Timestamp.zero
+    private var timePrefix: [UInt8] = []
+    private var timePrefixSecond = Int64.min
     private(set) var lostLines: UInt64 = 0
 
     init(_ configuration: LogConfiguration) throws(Errno) {
@@ -38,10 +40,12 @@ struct JSONFileLog: ~Copyable {
     mutating func append(_ line: ArraySlice<UInt8>, endsLine: Bool, _ stream: Stream, at time: Timestamp) {
         lastTime = max(time, Timestamp(nanoseconds: lastTime.nanoseconds + 1))
         let start = buffer.count
-        buffer += Array("{\"log\":\"".utf8)
+        buffer += JSONFileLog.beforeText
         JSONText.append(line, to: &buffer)
         if endsLine { buffer += Array("\\n".utf8) }
-        buffer += Array("\",\"stream\":\"\(stream.rawValue)\",\"time\":\"\(lastTime.rfc3339)\"}\n".utf8)
+        buffer += stream == .stdout ? JSONFileLog.afterStdout : JSONFileLog.afterStderr
+        appendTime()
+        buffer += JSONFileLog.afterTime
         let limit = configuration.maximumBytes
         if limit > 0, fileBytes + UInt64(buffer.count) > limit, fileBytes + UInt64(start) > 0 {
             let record = Array(buffer[start...])
@@ -52,6 +56,27 @@ struct JSONFileLog: ~Copyable {
         }
         bufferedLines += 1
         if buffer.count >= Limits.logBufferBytes { flush() }
+    }
+
+    private static let beforeText = Array(#"{"log":""#.utf8)
+    private static let afterStdout = Array(#"","stream":"stdout","time":""#.utf8)
+    private static let afterStderr = Array(#"","stream":"stderr","time":""#.utf8)
+    private static let afterTime = Array("\"}\n".utf8)
+
+    /// RFC 3339 with nine digits. The date is worked out once a second: a busy container writes many lines in one.
+    private mutating func appendTime() {
+        let (second, fraction) = lastTime.nanoseconds.quotientAndRemainder(dividingBy: 1_000_000_000)
+        if second != timePrefixSecond {
+            timePrefixSecond = second
+            timePrefix = Array(lastTime.rfc3339.utf8.prefix(20))
+        }
+        buffer += timePrefix
+        var divisor: Int64 = 100_000_000
+        while divisor > 0 {
+            buffer.append(UInt8(ascii: "0") + UInt8(fraction / divisor % 10))
+            divisor /= 10
+        }
+        buffer.append(UInt8(ascii: "Z"))
     }
 
     /// Writes what is buffered.

@@ -15,6 +15,8 @@ enum Limits {
     static let drainReadsMax = 4_096
     /// /etc/passwd and /etc/group of an image.
     static let userDatabaseBytesMax = 8 << 20
+    /// After so long without an event a supervisor gives back memory.
+    static let idleMillisecondsBeforeTrim: Int32 = 1_000
     /// The kernel's score when memory runs out: the supervisor should outlive its container.
     static let outOfMemoryScore = -900
 }

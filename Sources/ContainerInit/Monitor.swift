@@ -56,6 +56,8 @@ final class Monitor {
     var stored: [String: StoredDescriptors] = [:]
     var nextToken = Token.firstDynamic
     private var end: ProcessEnd?
+    /// Nothing has happened since memory was given back.
+    private var isTrimmed = false
 
     init(_ configuration: LaunchConfiguration) throws(LaunchFailure) {
         self.configuration = configuration
@@ -91,7 +93,7 @@ final class Monitor {
             return finish(.exited(code: error.exitCode))
         }
         while true {
-            let ready = (try? events.wait(timeoutMilliseconds: nextDeadlineMilliseconds())) ?? []
+            let ready = waitForEvents()
             for event in ready where event.token != Token.signals { handle(event) }
             log.flush()
             // Last: what a process wrote and said before it ended has been read by then.
@@ -99,6 +101,19 @@ final class Monitor {
             killOverdueExecs()
             if let end { return finish(end) }
         }
+    }
+
+    private func waitForEvents() -> [EventQueue.Event] {
+        let deadline = nextDeadlineMilliseconds()
+        if deadline == nil, !isTrimmed {
+            let idle = Limits.idleMillisecondsBeforeTrim
+            if let ready = try? events.wait(timeoutMilliseconds: idle), !ready.isEmpty { return ready }
+            CurrentProcess.trimMemory()
+            isTrimmed = true
+        }
+        let ready = (try? events.wait(timeoutMilliseconds: deadline)) ?? []
+        isTrimmed = false
+        return ready
     }
 
     private func launch() throws(LaunchFailure) {
@@ -126,7 +141,6 @@ final class Monitor {
         processDescriptor = SharedDescriptor(child.pidfd)
         // Only the stage needs them; here they would only be memory, and somewhere else for secrets to be.
         configuration.files = []
-        CurrentProcess.trimHeap()
         try during("epoll") { () throws(Errno) in
             try events.add(first.descriptor, token: Token.stage)
             try events.add(outputReading, token: Token.output)

@@ -65,7 +65,8 @@ struct ProgramStart {
     }
 
     private static let limitNumbers: [String: Int32] = [
-        "cpu": 0, "fsize": 1, "data": 2, "stack": 3, "core": 4, "rss": 5, "nproc": 6, "nofile": 7, "memlock": 8, "as": 9,
+        "cpu": 0, "fsize": 1, "data": 2, "stack": 3, "core": 4, "rss": 5, "nproc": 6, "nofile": 7, "memlock": 8,
+        "as": 9,
         "locks": 10, "sigpending": 11, "msgqueue": 12, "nice": 13, "rtprio": 14, "rttime": 15,
     ]
 
@@ -90,7 +91,8 @@ struct ProgramStart {
             return LaunchFailure(stage: "exec", errno: EINVAL, reason: "no command specified")
         }
         if name.contains("/") { return failure(name, attempt(name, environment)) }
-        let path = environment.last { $0.hasPrefix("PATH=") }.map { String($0.dropFirst(5)) } ?? ProgramStart.defaultPath
+        let path =
+            environment.last { $0.hasPrefix("PATH=") }.map { String($0.dropFirst(5)) } ?? ProgramStart.defaultPath
         var refused: LaunchFailure?
         for folder in path.split(separator: ":", omittingEmptySubsequences: false) {
             let candidate = (folder.isEmpty ? "." : String(folder)) + "/" + name

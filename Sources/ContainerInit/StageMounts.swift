@@ -57,7 +57,8 @@ struct StageMounts {
             }
         case .folder(let path):
             try during("mount", path) { () throws(Errno) in
-                let mount = try DetachedMount(copyOf: try File.open(path, File.pathOnly | O_DIRECTORY), isRecursive: false)
+                let mount = try DetachedMount(
+                    copyOf: try File.open(path, File.pathOnly | O_DIRECTORY), isRecursive: false)
                 try mount.attach(to: try File.open(place, File.pathOnly | O_DIRECTORY))
             }
         }
@@ -97,7 +98,9 @@ struct StageMounts {
     /// Copies of the container's own groups, read-only: inside they are the roots of the trees.
     private func prepareCgroups() throws(LaunchFailure) -> [(name: String, bind: PreparedBind)] {
         var named = configuration.cgroups.legacy
-        if let unified = configuration.cgroups.unified { named.append(KeyValue(named.isEmpty ? "" : "unified", unified)) }
+        if let unified = configuration.cgroups.unified {
+            named.append(KeyValue(named.isEmpty ? "" : "unified", unified))
+        }
         var prepared: [(name: String, bind: PreparedBind)] = []
         for entry in named {
             let bind = try during("mount", entry.value) { () throws(Errno) in

@@ -131,7 +131,8 @@ public final class Container: Sendable {
             timeoutMilliseconds: UInt32(clamping: timeout.wholeMilliseconds),
             outputBytesMax: UInt32(clamping: outputBytesMax))
         let limit: Duration = timeout > .zero ? timeout + Limits.execReplyMargin : .seconds(Int64(Int32.max))
-        let answer = try await connection.request(.execute(request), what: "run a program in container \(id)", timeout: limit)
+        let answer = try await connection.request(
+            .execute(request), what: "run a program in container \(id)", timeout: limit)
         guard case .executed(let result) = answer.reply else {
             throw Failure(.internal, "the supervisor of container \(id) said something unexpected")
         }

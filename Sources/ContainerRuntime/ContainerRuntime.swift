@@ -195,7 +195,8 @@ public final class ContainerRuntime: Sendable {
         }
         guard let connection else {
             // It may have ended between the two looks.
-            return try await pool.run { ContainerRecords.readExit(paths.stateFolder) }.map(FoundContainer.exited) ?? .lost
+            return try await pool.run { ContainerRecords.readExit(paths.stateFolder) }.map(FoundContainer.exited)
+                ?? .lost
         }
         try ContainerRuntime.attempt("watch the supervisor") { () throws(Errno) in try reactor.add(connection) }
         let answer: SupervisorConnection.Answer
@@ -217,9 +218,10 @@ public final class ContainerRuntime: Sendable {
     /// Kills what is left of a container and removes its cgroups and folders; one that is not there is fine.
     public func remove(_ id: String) async throws {
         let paths = try paths(id)
-        if case .created(let container) = try await reconnect(id) { try await container.kill() }
-        if case .running(let container) = try await reconnect(id) { try await container.kill() }
-        try await pool.run { try ContainerRuntime.removeAll(paths) }
+        switch try await reconnect(id) {
+        case .created(let container), .running(let container): try await container.remove()
+        case .exited, .lost: try await pool.run { try ContainerRuntime.removeAll(paths) }
+        }
     }
 
     /// The log of a container, whether it runs or not.

@@ -91,19 +91,15 @@ final class SupervisorConnection: Sendable {
 
     /// Waits for the supervisor's first word: created, or why not.
     func firstWord(timeout: Duration) async throws -> ControlReply {
-        try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Answer, any Error>) in
-            let early: ControlReply? = state.withLock { state in
-                if let early = state.early { return early }
-                if state.outcome != nil { return nil }
-                state.pending[0] = Pending(
-                    continuation: continuation, deadline: Clock.now + timeout, what: "create the container")
+        let what = "create the container"
+        return try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Answer, any Error>) in
+            let known: Result<Answer, any Error>? = state.withLock { state in
+                if let early = state.early { return .success(Answer(reply: early, descriptors: [])) }
+                if state.outcome != nil { return .failure(hasEnded(what)) }
+                state.pending[0] = Pending(continuation: continuation, deadline: Clock.now + timeout, what: what)
                 return nil
             }
-            if let early {
-                continuation.resume(returning: Answer(reply: early, descriptors: []))
-            } else if state.withLock({ $0.pending[0] == nil && $0.outcome != nil && $0.early == nil }) {
-                continuation.resume(throwing: hasEnded("create the container"))
-            }
+            if let known { return continuation.resume(with: known) }
             state.withLock { $0.wake }?()
         }.reply
     }

@@ -22,7 +22,9 @@ public struct LaunchConfiguration: Hashable, Sendable {
     public var usesInit: Bool
     public var log: LogConfiguration
 
-    public init(id: String, stateFolder: String, runFolder: String, rootfs: RootFilesystem, process: ProcessConfiguration) {
+    public init(
+        id: String, stateFolder: String, runFolder: String, rootfs: RootFilesystem, process: ProcessConfiguration
+    ) {
         self.id = id
         self.stateFolder = stateFolder
         self.runFolder = runFolder

@@ -29,7 +29,7 @@ extension SeccompProfile {
 
     private static var architectures: [Architecture] {
         #if arch(x86_64)
-            [.x86_64, .x86, .x32]
+            [.amd64, .x86, .x32]
         #elseif arch(arm64)
             [.arm64, .arm]
         #else
@@ -40,7 +40,7 @@ extension SeccompProfile {
     /// Numbers of libseccomp's SCMP_ARCH_…, which are AUDIT_ARCH_… of linux/audit.h.
     private enum Architecture: UInt32 {
         case x86 = 0x4000_0003
-        case x86_64 = 0xc000_003e
+        case amd64 = 0xc000_003e
         case x32 = 0x4000_003e
         case arm = 0x4000_0028
         case arm64 = 0xc000_00b7

@@ -189,6 +189,25 @@ import Testing
         try cluster.propose(1, "a")
     }
 
+    /// Paper §5.3: an append vouches for what it covers, not for what an earlier leader left behind it.
+    @Test func onlyWhatAnAppendCoversIsAcknowledged() throws {
+        let entries = (1...5).map { LogEntry(index: $0, term: 1, kind: .normal) }
+        let restored = RestoredState(
+            hardState: HardState(term: 1), snapshot: SnapshotMetadata(membership: Membership(voters: [1, 2, 3])),
+            entries: entries)
+        var node = try RaftNode(id: 1, restored: restored, random: SeededRandom(seed: 1))
+        let append = Append(previousIndex: 1, previousTerm: 1, commit: 9, entries: [entries[1]])
+        try node.step(Message(from: 2, to: 1, term: 2, payload: .append(append)))
+        #expect(node.commitIndex == 2)
+        for directive in node.ready() {
+            if case .persist(let request) = directive { node.onPersisted(request.number) }
+        }
+        let sent = node.ready().flatMap { directive in
+            if case .send(let messages) = directive { messages } else { [Message]() }
+        }
+        #expect(sent == [Message(from: 1, to: 2, term: 2, payload: .appendResponse(.accepted(match: 2)))])
+    }
+
     /// A follower that lost what it acknowledged says so instead of carrying on.
     @Test func aLostLogIsNoticed() throws {
         var cluster = try TestCluster(voters: [1, 2])

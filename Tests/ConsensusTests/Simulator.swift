@@ -95,7 +95,7 @@ struct Simulator {
             try injectFaults()
             try step()
             if roll(30) { try propose() }
-            if roll(5) { try read() }
+            if roll(25) { try read() }
             if options.changesMembership, roll(3) { try changeMembership() }
             if roll(1) { try transfer() }
         }
@@ -212,7 +212,14 @@ struct Simulator {
 
     private mutating func injectFaults() throws {
         if Int.random(in: 0..<1000, using: &random) < options.partitionPerMille {
-            for place in side.indices { side[place] = Int.random(in: 0...1, using: &random) }
+            // Half of the partitions part a leader from the others, with one of them or alone.
+            let leaders = servers.indices.filter { servers[$0].node.role == .leader }
+            if let leader = leaders.randomElement(using: &random), Bool.random(using: &random) {
+                let companion = Bool.random(using: &random) ? anyServer() : leader
+                for place in side.indices { side[place] = place == leader || place == companion ? 1 : 0 }
+            } else {
+                for place in side.indices { side[place] = Int.random(in: 0...1, using: &random) }
+            }
         } else if roll(4) {
             for place in side.indices { side[place] = 0 }
         }

@@ -41,8 +41,9 @@ long clinux_join_new_session_keyring(void);
 int clinux_seccomp_install(const void *filter, size_t bytes, unsigned int flags);
 int clinux_close_range(unsigned int first, unsigned int last, unsigned int flags);
 int clinux_execve(const char *path, char *const argv[], char *const envp[]);
-/// Gives freed memory back to the kernel.
-void clinux_trim_heap(void);
+/// Gives freed memory back to the kernel, and takes the program's own pages out of this process's memory: they stay in the
+/// page cache, and each that is still needed comes back alone.
+void clinux_trim_memory(void);
 
 // MARK: Descriptors and events
 

@@ -29,7 +29,8 @@ extension ClusterModel.ServiceSpec {
                 dockerName: endpoint?.Mode, default: .dnsrr, field: "EndpointSpec.Mode"),
             ports: ports)
         if endpointMode == .vip {
-            warnings.append("EndpointSpec.Mode: the name is answered by DNS round robin (dnsrr) instead of a virtual IP")
+            warnings.append(
+                "EndpointSpec.Mode: the name is answered by DNS round robin (dnsrr) instead of a virtual IP")
         }
     }
 }

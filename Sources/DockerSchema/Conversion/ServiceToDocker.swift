@@ -75,10 +75,11 @@ extension Docker.TaskSpec {
                 NanoCPUs: spec.reservations.nanoCPUs.nonZero, MemoryBytes: spec.reservations.memoryBytes.nonZero))
         RestartPolicy = Docker.RestartPolicy(spec.restart)
         Placement = Docker.Placement(spec.placement)
-        Networks = spec.networks.map { attachment in
-            Docker.NetworkAttachmentConfig(
-                Target: attachment.network.description, Aliases: attachment.aliases.nonEmpty)
-        }.nonEmpty
+        Networks =
+            spec.networks.map { attachment in
+                Docker.NetworkAttachmentConfig(
+                    Target: attachment.network.description, Aliases: attachment.aliases.nonEmpty)
+            }.nonEmpty
         LogDriver = spec.logDriver.map { Docker.Driver(Name: $0.name, Options: $0.options.nonEmpty) }
         ForceUpdate = spec.forceUpdate
         Runtime = "container"
@@ -97,9 +98,10 @@ extension Docker.RestartPolicy {
 extension Docker.Placement {
     public init(_ placement: ClusterModel.Placement) {
         Constraints = placement.constraints.map(\.description).nonEmpty
-        Preferences = placement.spread.map {
-            Docker.PlacementPreference(Spread: Docker.SpreadPreference(SpreadDescriptor: $0))
-        }.nonEmpty
+        Preferences =
+            placement.spread.map {
+                Docker.PlacementPreference(Spread: Docker.SpreadPreference(SpreadDescriptor: $0))
+            }.nonEmpty
         MaxReplicas = placement.maxReplicasPerNode.nonZero
     }
 }
@@ -126,14 +128,16 @@ extension Docker.ContainerSpec {
         Healthcheck = spec.healthcheck.map(Docker.HealthConfig.init)
         Hosts = spec.hosts.nonEmpty
         DNSConfig = Docker.DNSConfig(spec.dns)
-        Secrets = spec.secrets.map { secret in
-            Docker.SecretReference(
-                File: Docker.FileTarget(secret), SecretID: secret.id.description, SecretName: secret.name)
-        }.nonEmpty
-        Configs = spec.configs.map { config in
-            Docker.ConfigReference(
-                File: Docker.FileTarget(config), ConfigID: config.id.description, ConfigName: config.name)
-        }.nonEmpty
+        Secrets =
+            spec.secrets.map { secret in
+                Docker.SecretReference(
+                    File: Docker.FileTarget(secret), SecretID: secret.id.description, SecretName: secret.name)
+            }.nonEmpty
+        Configs =
+            spec.configs.map { config in
+                Docker.ConfigReference(
+                    File: Docker.FileTarget(config), ConfigID: config.id.description, ConfigName: config.name)
+            }.nonEmpty
         Sysctls = spec.sysctls.nonEmpty
         CapabilityAdd = spec.capabilitiesAdded.nonEmpty
         CapabilityDrop = spec.capabilitiesDropped.nonEmpty

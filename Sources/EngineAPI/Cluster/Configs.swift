@@ -63,4 +63,3 @@ extension EngineAPI {
         return Reply.empty(.noContent)
     }
 }
-

@@ -84,7 +84,8 @@ enum PayloadRules {
         let isSameName = spec.Name == nil || spec.Name == name
         let isSameData = spec.Data?.isEmpty == false ? try spec.bytes() == data : true
         guard isSameName, isSameData else {
-            throw Failure(.invalidArgument, "only updates to Labels are allowed: \(kind) \(name) cannot change otherwise")
+            throw Failure(
+                .invalidArgument, "only updates to Labels are allowed: \(kind) \(name) cannot change otherwise")
         }
     }
 

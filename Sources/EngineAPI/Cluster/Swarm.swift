@@ -29,7 +29,8 @@ extension EngineAPI {
         guard await cluster.membership().state == .inactive else { throw DockerTexts.alreadyInSwarm }
         var request = InitRequest(
             listenAddress: docker.ListenAddr ?? "", advertiseAddress: docker.AdvertiseAddr ?? "",
-            dataPathAddress: docker.DataPathAddr ?? "", dataPathPort: docker.DataPathPort == 0 ? nil : docker.DataPathPort,
+            dataPathAddress: docker.DataPathAddr ?? "",
+            dataPathPort: docker.DataPathPort == 0 ? nil : docker.DataPathPort,
             subnetPrefixLength: docker.SubnetSize == 0 ? nil : docker.SubnetSize,
             availability: try NodeAvailability(
                 dockerName: docker.Availability, default: .active, field: "Availability"))

@@ -65,7 +65,8 @@ struct Query: Sendable {
     /// The version that an update is based on.
     func version() throws(Failure) -> UInt64 {
         guard let version = UInt64(self["version"] ?? "") else {
-            throw Failure(.invalidArgument, "invalid version \"\(self["version"] ?? "")\": give the object's Version.Index")
+            throw Failure(
+                .invalidArgument, "invalid version \"\(self["version"] ?? "")\": give the object's Version.Index")
         }
         return version
     }

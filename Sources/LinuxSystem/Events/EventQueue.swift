@@ -26,7 +26,8 @@ public struct EventQueue: ~Copyable, Sendable {
         descriptor = OwnedDescriptor(adopting: try checked(clinux_epoll_create()))
     }
 
-    public func add(_ watched: borrowing OwnedDescriptor, token: UInt64, _ interest: Interest = .readable) throws(Errno) {
+    public func add(_ watched: borrowing OwnedDescriptor, token: UInt64, _ interest: Interest = .readable) throws(Errno)
+    {
         try checked(clinux_epoll_ctl(descriptor.number, 1, watched.number, interest.rawValue, token))
     }
 

@@ -148,7 +148,9 @@ public struct DeviceNode: Hashable, Sendable {
     public var user: UInt32
     public var group: UInt32
 
-    public init(_ kind: Kind, _ major: UInt32, _ minor: UInt32, mode: UInt32 = 0o666, user: UInt32 = 0, group: UInt32 = 0) {
+    public init(
+        _ kind: Kind, _ major: UInt32, _ minor: UInt32, mode: UInt32 = 0o666, user: UInt32 = 0, group: UInt32 = 0
+    ) {
         self.kind = kind
         self.major = major
         self.minor = minor

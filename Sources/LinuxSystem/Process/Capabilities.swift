@@ -19,10 +19,11 @@ public struct Capabilities: OptionSet, Hashable, Sendable {
     public static let all = Capabilities(rawValue: 1 << UInt64(names.count) - 1)
 
     /// What Docker gives a container that asks for nothing: 00000000a80425fb.
-    public static let containerDefault = Capabilities([
-        "CHOWN", "DAC_OVERRIDE", "FSETID", "FOWNER", "MKNOD", "NET_RAW", "SETGID", "SETUID", "SETFCAP", "SETPCAP",
-        "NET_BIND_SERVICE", "SYS_CHROOT", "KILL", "AUDIT_WRITE",
-    ].compactMap { Capabilities(name: $0) })
+    public static let containerDefault = Capabilities(
+        [
+            "CHOWN", "DAC_OVERRIDE", "FSETID", "FOWNER", "MKNOD", "NET_RAW", "SETGID", "SETUID", "SETFCAP", "SETPCAP",
+            "NET_BIND_SERVICE", "SYS_CHROOT", "KILL", "AUDIT_WRITE",
+        ].compactMap { Capabilities(name: $0) })
 
     /// Reads `CAP_NET_ADMIN`, `NET_ADMIN`, `net_admin` or `ALL`; nil for a name that there is not.
     public init?(name: String) {

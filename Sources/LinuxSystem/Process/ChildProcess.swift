@@ -78,7 +78,8 @@ public enum ChildProcess {
         let envp = CStringArray(environment)
         var pid: pid_t = -1
         let result = clinux_spawn(
-            executable.number, argv.pointer, envp.pointer, descriptors, descriptors.count, isSessionLeader ? 1 : 0, &pid)
+            executable.number, argv.pointer, envp.pointer, descriptors, descriptors.count, isSessionLeader ? 1 : 0, &pid
+        )
         guard result == 0 else { throw Errno(result) }
         return pid
     }

@@ -101,8 +101,8 @@ public enum CurrentProcess {
         return Errno.current
     }
 
-    /// Gives freed memory back to the kernel.
-    public static func trimHeap() { clinux_trim_heap() }
+    /// Gives back freed memory and the program pages that were only needed to get here; for processes that wait long.
+    public static func trimMemory() { clinux_trim_memory() }
 
     public static func fillRandom(_ bytes: UnsafeMutableRawBufferPointer) throws(Errno) {
         var rest = bytes

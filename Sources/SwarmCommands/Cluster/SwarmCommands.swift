@@ -60,7 +60,8 @@ struct JoinCommand: EngineCommand {
 
     @OptionGroup var connection: ConnectionOptions
     @Argument(help: "The token of 'swarmctl token', or - to read it from standard input.") var token: String
-    @Option(help: "Ask this manager instead of those in the token: HOST:PORT; may be repeated.") var manager: [String] = []
+    @Option(help: "Ask this manager instead of those in the token: HOST:PORT; may be repeated.") var manager: [String] =
+        []
     @Option(help: "Address that other nodes reach this one at.") var advertiseAddr: String?
     @Option(help: "Address to listen at.") var listenAddr: String?
     @Option(help: "Address for traffic between containers.") var dataPathAddr: String?
@@ -82,7 +83,8 @@ struct JoinCommand: EngineCommand {
 }
 
 struct LeaveCommand: EngineCommand {
-    static let configuration = CommandConfiguration(commandName: "leave", abstract: "Take this node out of its cluster.")
+    static let configuration = CommandConfiguration(
+        commandName: "leave", abstract: "Take this node out of its cluster.")
 
     @OptionGroup var connection: ConnectionOptions
     @Flag(name: .shortAndLong, help: "Leave although this node is a manager.") var force = false

@@ -26,7 +26,8 @@ struct InfoCommand: EngineCommand {
         let swarm = info.Swarm
         if !swarm.NodeID.isEmpty {
             lines += [
-                " NodeID: \(swarm.NodeID)", " Is Manager: \(swarm.ControlAvailable)", " Node Address: \(swarm.NodeAddr)",
+                " NodeID: \(swarm.NodeID)", " Is Manager: \(swarm.ControlAvailable)",
+                " Node Address: \(swarm.NodeAddr)",
             ]
         }
         if let cluster = swarm.Cluster {

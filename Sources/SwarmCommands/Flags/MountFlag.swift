@@ -30,7 +30,8 @@ enum MountFlag {
         return mount
     }
 
-    private static func bind(_ mount: Docker.Mount, _ change: (inout Docker.BindOptions) -> Void) -> Docker.BindOptions {
+    private static func bind(_ mount: Docker.Mount, _ change: (inout Docker.BindOptions) -> Void) -> Docker.BindOptions
+    {
         var options = mount.BindOptions ?? Docker.BindOptions()
         change(&options)
         return options

@@ -31,7 +31,8 @@ enum PortFlag {
             throw CommandFailure("publish \"\(text)\" is not [ADDRESS:][PUBLISHED:]TARGET[/PROTOCOL]")
         }
         let targets = try range(last, text)
-        let published = parts.count > 1 && !parts[parts.count - 2].isEmpty ? try range(parts[parts.count - 2], text) : []
+        let published =
+            parts.count > 1 && !parts[parts.count - 2].isEmpty ? try range(parts[parts.count - 2], text) : []
         guard published.isEmpty || published.count == targets.count else {
             throw CommandFailure("publish \"\(text)\": the ranges differ in length")
         }

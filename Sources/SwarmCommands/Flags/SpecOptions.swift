@@ -173,7 +173,8 @@ struct UpdateValues {
     var monitor: String?
 
     func applied(to current: Docker.UpdateConfig?) throws -> Docker.UpdateConfig? {
-        let isGiven = parallelism != nil || delay != nil || order != nil || action != nil || ratio != nil || monitor != nil
+        let isGiven =
+            parallelism != nil || delay != nil || order != nil || action != nil || ratio != nil || monitor != nil
         guard isGiven else { return current }
         // Without a number the API means: all at once; without the option we mean one by one.
         var config = current ?? Docker.UpdateConfig(Parallelism: 1)

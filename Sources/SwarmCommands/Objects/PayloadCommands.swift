@@ -17,7 +17,9 @@ struct ConfigCommand: AsyncParsableCommand {
 
 /// What secrets and configs have in common.
 enum Payloads {
-    static func create(_ kind: String, _ name: String, file: String, labels: [String], _ engine: EngineClient) async throws {
+    static func create(_ kind: String, _ name: String, file: String, labels: [String], _ engine: EngineClient)
+        async throws
+    {
         let bytes: Data
         do {
             bytes =

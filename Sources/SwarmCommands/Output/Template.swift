@@ -144,7 +144,8 @@ struct Template: Sendable {
         case .string(let value): value
         case .array(let items): "[" + items.map(text).joined(separator: " ") + "]"
         case .object(let members):
-            "map[" + members.sorted { $0.key < $1.key }.map { "\($0.key):\(text(of: $0.value))" }
+            "map["
+                + members.sorted { $0.key < $1.key }.map { "\($0.key):\(text(of: $0.value))" }
                 .joined(separator: " ") + "]"
         }
     }

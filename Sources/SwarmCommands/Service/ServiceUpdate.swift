@@ -121,28 +121,34 @@ struct ListChanges: ParsableArguments {
         container.Groups = ListChange.keyed(container.Groups, adding: groupAdd, removing: groupRm) { $0 }
         // Adding what was dropped takes it from there, and the other way round.
         container.CapabilityDrop = ListChange.keyed(
-            container.CapabilityDrop, adding: capDrop, removing: capAdd) { $0 }
+            container.CapabilityDrop, adding: capDrop, removing: capAdd
+        ) { $0 }
         container.CapabilityAdd = ListChange.keyed(container.CapabilityAdd, adding: capAdd, removing: capDrop) { $0 }
         container.Sysctls = ListChange.pairs(
             container.Sysctls, adding: try FlagValue.pairs(sysctlAdd), removing: sysctlRm)
         container.Ulimits = ListChange.keyed(
-            container.Ulimits, adding: try ulimitAdd.map(UlimitFlag.parse), removing: ulimitRm) { $0.Name ?? "" }
+            container.Ulimits, adding: try ulimitAdd.map(UlimitFlag.parse), removing: ulimitRm
+        ) { $0.Name ?? "" }
     }
 
     private func applyFiles(to container: inout Docker.ContainerSpec) throws {
         container.Mounts = ListChange.keyed(
-            container.Mounts, adding: try mountAdd.map(MountFlag.parse), removing: mountRm) { $0.Target ?? "" }
+            container.Mounts, adding: try mountAdd.map(MountFlag.parse), removing: mountRm
+        ) { $0.Target ?? "" }
         container.Secrets = ListChange.keyed(
             container.Secrets?.filter { !secretRm.contains($0.SecretName ?? "") },
-            adding: try secretAdd.map(FileFlag.secret), removing: []) { $0.File?.Name ?? "" }
+            adding: try secretAdd.map(FileFlag.secret), removing: []
+        ) { $0.File?.Name ?? "" }
         container.Configs = ListChange.keyed(
             container.Configs?.filter { !configRm.contains($0.ConfigName ?? "") },
-            adding: try configAdd.map(FileFlag.config), removing: []) { $0.File?.Name ?? "" }
+            adding: try configAdd.map(FileFlag.config), removing: []
+        ) { $0.File?.Name ?? "" }
     }
 
     private func applyNames(to container: inout Docker.ContainerSpec) throws {
         container.Hosts = ListChange.keyed(
-            container.Hosts, adding: try hostAdd.map(HostFlag.parse), removing: try hostRm.map(HostFlag.parse)) { $0 }
+            container.Hosts, adding: try hostAdd.map(HostFlag.parse), removing: try hostRm.map(HostFlag.parse)
+        ) { $0 }
         var dns = container.DNSConfig ?? Docker.DNSConfig()
         dns.Nameservers = ListChange.keyed(dns.Nameservers, adding: dnsAdd, removing: dnsRm) { $0 }
         dns.Options = ListChange.keyed(dns.Options, adding: dnsOptionAdd, removing: dnsOptionRm) { $0 }
@@ -162,7 +168,8 @@ struct ListChanges: ParsableArguments {
         task.Placement = placement == Docker.Placement() ? nil : placement
         task.Networks = ListChange.keyed(
             task.Networks, adding: try networkAdd.map(NetworkFlag.parse),
-            removing: networkRm + networkRm.compactMap { networks[$0] }) { $0.Target ?? "" }
+            removing: networkRm + networkRm.compactMap { networks[$0] }
+        ) { $0.Target ?? "" }
     }
 
     private func applyPorts(to spec: inout Docker.ServiceSpec) throws {

@@ -1,0 +1,62 @@
+import AsyncHTTPClient
+import DockerSchema
+import EngineFakes
+import Foundation
+import NIOCore
+import NIOHTTP1
+
+/// Asks a served API over its socket.
+struct TestClient: Sendable {
+    struct Answer: Sendable {
+        var status: Int
+        var headers: HTTPHeaders
+        var bytes: [UInt8]
+
+        var text: String { String(decoding: bytes, as: UTF8.self) }
+
+        func decoded<Value: Decodable>(_ type: Value.Type = Value.self) throws -> Value {
+            try DockerJSON.decode(type, from: bytes)
+        }
+
+        var message: String { (try? decoded(Docker.ErrorBody.self).message) ?? text }
+    }
+
+    let engine: FakeEngine
+
+    func get(_ path: String) async throws -> Answer { try await send("GET", path) }
+
+    func send(
+        _ method: String, _ path: String, _ body: (any Encodable & Sendable)? = nil, raw: [UInt8]? = nil,
+        headers: [String: String] = [:]
+    ) async throws -> Answer {
+        var escaped = CharacterSet.urlHostAllowed
+        escaped.remove("/")
+        let host = engine.socketPath.addingPercentEncoding(withAllowedCharacters: escaped) ?? ""
+        var request = HTTPClientRequest(url: "http+unix://\(host)\(path)")
+        request.method = HTTPMethod(rawValue: method)
+        for (name, value) in headers { request.headers.add(name: name, value: value) }
+        if let raw {
+            request.body = .bytes(ByteBuffer(bytes: raw))
+        } else if let body {
+            request.body = .bytes(ByteBuffer(bytes: try DockerJSON.encode(body)))
+        }
+        let response = try await HTTPClient.shared.execute(request, timeout: .seconds(20))
+        let buffer = try await response.body.collect(upTo: 1 << 24)
+        return Answer(
+            status: Int(response.status.code), headers: response.headers, bytes: Array(buffer.readableBytesView))
+    }
+
+    /// Percent-encoded for a query.
+    static func escaped(_ text: String) -> String {
+        text.addingPercentEncoding(withAllowedCharacters: .alphanumerics) ?? ""
+    }
+}
+
+/// A minimal service.
+func serviceSpec(_ name: String, image: String = "web:1", replicas: UInt64 = 1) -> Docker.ServiceSpec {
+    var spec = Docker.ServiceSpec(Name: name)
+    spec.TaskTemplate = Docker.TaskSpec()
+    spec.TaskTemplate?.ContainerSpec = Docker.ContainerSpec(Image: image)
+    spec.Mode = Docker.ServiceMode(Replicated: Docker.ReplicatedService(Replicas: replicas))
+    return spec
+}
