@@ -30,12 +30,22 @@ public struct ComposeLoader: Sendable {
         self.readFile = readFile
     }
 
-    /// Adds the variables of a `.env` file; those of the caller win.
+    /// Adds the variables of `.env` files: a later file's win over an earlier one's, the caller's over both.
     ///
     /// - Throws: ``ComposeError`` with line and column.
-    public mutating func addEnvironment(dotEnv text: String, file: String) throws(ComposeError) {
-        let found = try DotEnvironment.parse(text, file: file, environment: environment)
-        environment.merge(found) { own, _ in own }
+    public mutating func addEnvironment(dotEnv files: [ComposeFile]) throws(ComposeError) {
+        var added: [String: String] = [:]
+        for file in files {
+            guard file.bytes.count <= ComposeLimits.fileBytes, let text = String(validating: file.bytes, as: UTF8.self)
+            else {
+                throw ComposeError(
+                    "not UTF-8 text of at most \(ComposeLimits.fileBytes) bytes", at: Place(file: file.name))
+            }
+            let known = environment.merging(added) { own, _ in own }
+            let found = try DotEnvironment.parse(text, file: file.name, environment: known)
+            added.merge(found) { _, later in later }
+        }
+        environment.merge(added) { own, _ in own }
     }
 
     /// What the files together ask for.

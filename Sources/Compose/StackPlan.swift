@@ -20,6 +20,9 @@ public enum StackLabels {
     public static let namespace = "com.docker.stack.namespace"
     /// On a service: its image as the file has it, without a digest.
     public static let image = "com.docker.stack.image"
+    /// On a secret or config with a name of the user's own: the first digits of its content's hash, because a
+    /// secret's content cannot be read back. Not Docker's.
+    public static let content = "swarm.stack.content"
 }
 
 public struct ServicePlan: Hashable, Sendable {

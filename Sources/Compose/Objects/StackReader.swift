@@ -64,7 +64,7 @@ struct StackReader {
     /// An object's name in the cluster: `name:` as it stands, else the key behind the stack's name.
     func objectName(_ object: Field, kind: String) throws(ComposeError) -> String {
         let field = object["name"]
-        let name = try field?.nonEmptyText() ?? "\(stack)_\(object.key)"
+        let name = try givenName(object) ?? "\(stack)_\(object.key)"
         guard Names.isObjectName(name), name.utf8.count <= ComposeLimits.objectNameCharacters else {
             throw ComposeError(
                 "\(object.path): \"\(name)\" is not a \(kind)'s name: at most "
@@ -74,10 +74,17 @@ struct StackReader {
         return name
     }
 
+    /// What `name:` says; an empty one, of a variable that is not set, says nothing, as in Docker.
+    private func givenName(_ object: Field) throws(ComposeError) -> String? {
+        guard let field = object["name"], !field.element.isNull else { return nil }
+        let name = try field.text()
+        return name.isEmpty ? nil : name
+    }
+
     /// The name of an object that exists already; nil where the stack makes it.
     mutating func externalName(_ object: Field) throws(ComposeError) -> String? {
         guard let external = object["external"], !external.element.isNull else { return nil }
-        var name = try object["name"]?.nonEmptyText()
+        var name = try givenName(object)
         if case .map = external.element.content {
             // `external: {name: X}`, the older way.
             for member in try external.members() {
@@ -150,7 +157,7 @@ extension StackReader {
                 default: diagnostics.unsupported(field)
                 }
             }
-            let name = try volume["name"]?.nonEmptyText() ?? "\(stack)_\(volume.key)"
+            let name = try givenName(volume) ?? "\(stack)_\(volume.key)"
             volumes[volume.key] = name
         }
     }
@@ -281,10 +288,13 @@ extension StackReader {
                 "\(object.path) has \(data.count) bytes: a \(kind.rawValue) has 1 to \(kind.limitBytes)",
                 at: object.keyPlace)
         }
-        let isVersioned = object["name"] == nil
+        let isVersioned = try givenName(object) == nil
         var name = try objectName(object, kind: kind.rawValue)
-        if isVersioned {
-            name += "-" + ContentVersion.of(data)
+        let version = ContentVersion.of(data)
+        if !isVersioned {
+            objectLabels[StackLabels.content] = version
+        } else {
+            name += "-" + version
             guard name.utf8.count <= ComposeLimits.objectNameCharacters else {
                 throw ComposeError(
                     "\(object.path): the name \(name) is longer than \(ComposeLimits.objectNameCharacters) characters",

@@ -27,7 +27,7 @@ extension Field {
         let text = try text()
         guard let value = Scalars.integer(text).flatMap(Number.init(exactly:)), range.contains(value) else {
             let bounds =
-                range.upperBound == Number.max
+                range.upperBound == Number.max && Number.bitWidth > 16
                 ? (range.lowerBound == Number.min && Number.isSigned ? "" : " from \(range.lowerBound) on")
                 : " from \(range.lowerBound) to \(range.upperBound)"
             throw error("must be a whole number\(bounds), not \"\(text)\"")
