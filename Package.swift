@@ -136,9 +136,17 @@ let shells: [Target] = [
         ]),
     module(
         "SwarmCommands",
-        ["Primitives", "ClusterModel", "DockerSchema", "Lab", argumentParser, asyncHTTPClient, nioCore, nioHTTP1]),
+        [
+            "Primitives", "ClusterModel", "Compose", "DockerSchema", "Lab", argumentParser, asyncHTTPClient, nioCore,
+            nioHTTP1,
+        ]),
     program("swarmctl", ["SwarmCommands"]),
-    tests("SwarmCommands", ["Primitives", "DockerSchema", "EngineAPI", "EngineFakes", "swarmctl", argumentParser]),
+    tests(
+        "SwarmCommands",
+        [
+            "Primitives", "ClusterModel", "ClusterState", "DockerSchema", "EngineAPI", "EngineFakes", "swarmctl",
+            argumentParser,
+        ]),
     program(
         "swarmd",
         [
