@@ -29,7 +29,8 @@ public struct Swarmctl: AsyncParsableCommand {
 
     static let subcommands: [any ParsableCommand.Type] = [
         InitCommand.self, JoinCommand.self, LeaveCommand.self, TokenCommand.self, NodeCommand.self,
-        ServiceCommand.self, StackCommand.self, ImageCommand.self, NetworkCommand.self, SecretCommand.self, ConfigCommand.self,
+        ServiceCommand.self, StackCommand.self, ImageCommand.self, NetworkCommand.self, SecretCommand.self,
+        ConfigCommand.self,
         VolumeCommand.self, InfoCommand.self, VersionCommand.self, LabCommand.self,
     ]
 

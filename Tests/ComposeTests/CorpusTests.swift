@@ -57,6 +57,7 @@ import Testing
 
     /// What the files require with `${NAME?…}`.
     private static let environment = [
-        "HOME": "/root", "USERNAME": "u", "HASHED_PASSWORD": "p", "DOMAIN": "d.example", "EMAIL": "e", "ADMIN_USER": "a",
+        "HOME": "/root", "USERNAME": "u", "HASHED_PASSWORD": "p", "DOMAIN": "d.example", "EMAIL": "e",
+        "ADMIN_USER": "a",
     ]
 }

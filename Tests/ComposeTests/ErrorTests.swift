@@ -26,7 +26,10 @@ import Testing
         ("ports: [\"x:80:80\"]", "compose.yml:4:13: services.web.ports[0] has the address \"x\""),
         ("ports: [\"80:80\", \"80:81\"]", "compose.yml:4:22: services.web.ports[1] publishes 80/tcp a second time"),
         ("ports:\n- published: 80", "compose.yml:5:7: services.web.ports[0] has no target"),
-        ("ports:\n- {target: 0}", "compose.yml:5:16: services.web.ports[0].target must be a whole number from 1 to 65535"),
+        (
+            "ports:\n- {target: 0}",
+            "compose.yml:5:16: services.web.ports[0].target must be a whole number from 1 to 65535"
+        ),
         ("volumes: [data:/data]", "compose.yml:4:15: services.web.volumes[0] names the volume \"data\", which is not"),
         ("volumes: [/data, /data]", "compose.yml:4:22: services.web.volumes[1] mounts a second thing at /data"),
         ("volumes: [.:data]", "compose.yml:4:15: services.web.volumes[0] \"data\" is not an absolute path"),
@@ -37,13 +40,22 @@ import Testing
         ("deploy: {replicas: many}", "compose.yml:4:24: services.web.deploy.replicas must be a whole number from 0"),
         ("deploy: {mode: all}", "compose.yml:4:20: services.web.deploy.mode must be one of replicated, global"),
         ("deploy: {mode: global, replicas: 2}", "compose.yml:4:38: services.web.deploy.replicas can only be used with"),
-        ("deploy: {mode: replicated-job}", "compose.yml:4:20: services.web.deploy.mode replicated-job is not supported"),
+        (
+            "deploy: {mode: replicated-job}",
+            "compose.yml:4:20: services.web.deploy.mode replicated-job is not supported"
+        ),
         (
             "deploy: {placement: {constraints: [node=foo]}}",
             "compose.yml:4:40: services.web.deploy.placement.constraints[0]: constraint \"node=foo\" has no operator"
         ),
-        ("deploy: {resources: {limits: {memory: lots}}}", "compose.yml:4:43: services.web.deploy.resources.limits.memory"),
-        ("deploy: {update_config: {order: both}}", "compose.yml:4:37: services.web.deploy.update_config.order must be one"),
+        (
+            "deploy: {resources: {limits: {memory: lots}}}",
+            "compose.yml:4:43: services.web.deploy.resources.limits.memory"
+        ),
+        (
+            "deploy: {update_config: {order: both}}",
+            "compose.yml:4:37: services.web.deploy.update_config.order must be one"
+        ),
         ("deploy: {update_config: {max_failure_ratio: 2}}", "compose.yml:4:49: services.web.deploy.update_config.max_"),
         ("deploy: text", "compose.yml:4:13: services.web.deploy must be a map of keys, not text"),
         ("healthcheck: {test: [curl, x]}", "compose.yml:4:25: services.web.healthcheck.test must begin with NONE, CMD"),
@@ -73,7 +85,10 @@ import Testing
         ("secrets: {k: {environment: K}}", "compose.yml:1:28: secrets.k.environment names K, which is not set"),
         ("configs: {k: {content: \"\"}}", "compose.yml:1:11: configs.k has 0 bytes: a config has 1 to"),
         ("configs: {k: {content: a, environment: B}}", "compose.yml:1:14: configs.k has more than one of file"),
-        ("networks: {n: {ipam: {config: [{subnet: ten}]}}}", "compose.yml:1:41: networks.n.ipam.config[0].subnet \"ten\""),
+        (
+            "networks: {n: {ipam: {config: [{subnet: ten}]}}}",
+            "compose.yml:1:41: networks.n.ipam.config[0].subnet \"ten\""
+        ),
         ("networks: {n: {name: \"a b\"}}", "compose.yml:1:22: networks.n: \"a b\" is not a network's name"),
     ])
     func malformedObjectsAreRefusedWithTheirPlace(text: String, message: String) {

@@ -74,8 +74,11 @@ import Testing
         ("A=1\nB C=2", ".env:2:1: \"B C\" is not a variable's name; write KEY=VALUE"),
         ("A=\"x", ".env:1:3: the quote is not closed"),
         ("A='x' y", ".env:1:3: \"y\" after the closing quote"),
-        ("A=${B", ".env:1:3: the value has ${B… with neither } nor one of :- - :? ? :+ + after the name; "
-            + "write $$ for a dollar sign"),
+        (
+            "A=${B",
+            ".env:1:3: the value has ${B… with neither } nor one of :- - :? ? :+ + after the name; "
+                + "write $$ for a dollar sign"
+        ),
     ])
     func faultsOfDotEnvironmentFilesAreNamed(text: String, message: String) {
         do throws(ComposeError) {

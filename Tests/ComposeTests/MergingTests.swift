@@ -58,7 +58,8 @@ import Testing
         #expect(task.container.dns.nameservers == ["1.1.1.1", "8.8.8.8"])
         #expect(
             service.networks == [
-                NetworkUse(network: "app_back", aliases: ["web"]), NetworkUse(network: "app_front", aliases: ["f", "web"]),
+                NetworkUse(network: "app_back", aliases: ["web"]),
+                NetworkUse(network: "app_front", aliases: ["f", "web"]),
             ])
         #expect(task.logDriver == LogDriver(name: "json-file"))
         #expect(service.spec.mode == .replicated(3))
@@ -99,7 +100,9 @@ import Testing
 
     @Test func theMergedTextIsTheSameStack() throws {
         let texts = [
-            webFile("command: [\"a: b\", '$$x', \"\", \"- c\", 'true', \"q\\\"\\n\"]\nports:\n- {target: 80}\n- 81\nhealthcheck:")
+            webFile(
+                "command: [\"a: b\", '$$x', \"\", \"- c\", 'true', \"q\\\"\\n\"]\nports:\n- {target: 80}\n- 81\nhealthcheck:"
+            )
                 + "x-own: {a: $NONE}\n",
             "services: {web: {environment: {A: \"${V}\", \"b c\": null}, dns: []}}\nnetworks: {default: {}}",
         ]

@@ -5,7 +5,8 @@ import Testing
 @Suite struct ScalarTests {
     @Test(arguments: [
         ("0", Duration.zero), ("10s", .seconds(10)), ("1m30s", .seconds(90)), ("1.5h", .seconds(5400)),
-        ("100ms", .milliseconds(100)), ("2us", .microseconds(2)), ("1h0m1s", .seconds(3601)), (".5s", .milliseconds(500)),
+        ("100ms", .milliseconds(100)), ("2us", .microseconds(2)), ("1h0m1s", .seconds(3601)),
+        (".5s", .milliseconds(500)),
     ])
     func durationsAreRead(text: String, expected: Duration) {
         #expect(Scalars.duration(text) == expected)

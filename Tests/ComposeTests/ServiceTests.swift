@@ -230,7 +230,8 @@ import Testing
     }
 
     @Test(arguments: [
-        ("test: curl x", Healthcheck(test: ["CMD-SHELL", "curl x"])), ("test: [CMD, a, b]", Healthcheck(test: ["CMD", "a", "b"])),
+        ("test: curl x", Healthcheck(test: ["CMD-SHELL", "curl x"])),
+        ("test: [CMD, a, b]", Healthcheck(test: ["CMD", "a", "b"])),
         ("disable: true", Healthcheck(test: ["NONE"])), ("test: [NONE]", Healthcheck(test: ["NONE"])),
         (
             "{test: x, interval: 10s, timeout: 1s, retries: 5, start_period: 15s, start_interval: 500ms}",

@@ -182,7 +182,8 @@ extension StackReader {
                 case "name", "external": break
                 case "driver":
                     if let driver = try optionalText(field), driver != "overlay" {
-                        diagnostics.warn("\(field.path) \(driver) is not supported, overlay is used", at: field.keyPlace)
+                        diagnostics.warn(
+                            "\(field.path) \(driver) is not supported, overlay is used", at: field.keyPlace)
                     }
                 case "internal": spec.isInternal = try field.bool()
                 case "attachable": spec.isAttachable = try field.bool()
@@ -217,7 +218,9 @@ extension StackReader {
         }
         let text = try field.text()
         guard let subnet = IPv4Network(text) else {
-            guard text.contains(":") else { throw field.error("\"\(text)\" is not an IPv4 network such as 10.1.0.0/24") }
+            guard text.contains(":") else {
+                throw field.error("\"\(text)\" is not an IPv4 network such as 10.1.0.0/24")
+            }
             diagnostics.warn("\(field.path) \(text): IPv6 is not supported, the subnet is ignored", at: field.keyPlace)
             return
         }

@@ -187,7 +187,8 @@ extension ServiceReader {
             guard let source else { throw item.error("has no source") }
             let key = try source.nonEmptyText()
             guard let plan = plans[key] else {
-                throw source.error("names the \(kind.rawValue) \"\(key)\", which is not declared under \(kind.rawValue)s")
+                throw source.error(
+                    "names the \(kind.rawValue) \"\(key)\", which is not declared under \(kind.rawValue)s")
             }
             let initial = FileUse(name: plan.name, target: kind == .secret ? key : "/" + key)
             let use = source.place == item.place && source.path == item.path ? initial : try fileUse(item, initial)

@@ -90,7 +90,8 @@ enum Scalars {
     /// A decimal number times a factor, rounded down; exact, unlike a floating-point product.
     private static func scaled(_ number: String, by factor: Int64) -> Int64? {
         let parts = number.split(separator: ".", omittingEmptySubsequences: false)
-        guard parts.count <= 2, number.utf8.contains(where: isDigit), number.utf8.allSatisfy({ isDigit($0) || $0 == 46 })
+        guard parts.count <= 2, number.utf8.contains(where: isDigit),
+            number.utf8.allSatisfy({ isDigit($0) || $0 == 46 })
         else { return nil }
         guard let whole = parts[0].isEmpty ? 0 : Int64(parts[0]) else { return nil }
         let (product, overflow) = whole.multipliedReportingOverflow(by: factor)

@@ -34,7 +34,8 @@ struct ComposeOptions: ParsableArguments {
         let dotEnv = try envFile.map { ComposeFile(name: $0, bytes: try Self.bytes(of: $0)) }
         do throws(ComposeError) {
             var loader = ComposeLoader(
-                stack: nil, environment: ProcessInfo.processInfo.environment, folder: Self.folder(of: composeFile.first),
+                stack: nil, environment: ProcessInfo.processInfo.environment,
+                folder: Self.folder(of: composeFile.first),
                 readFile: { try Self.read($0) })
             try loader.addEnvironment(dotEnv: dotEnv)
             return try body(&loader, files)
@@ -71,9 +72,10 @@ struct ComposeOptions: ParsableArguments {
     }
 
     private static func reason(_ error: any Error) -> String {
-        let error = error as NSError
-        let cause = error.userInfo[NSUnderlyingErrorKey] as? NSError
-        if let cause, cause.domain == NSPOSIXErrorDomain { return String(cString: strerror(Int32(cause.code))) }
-        return error.localizedDescription
+        switch (error as? CocoaError)?.code {
+        case .fileReadNoSuchFile: "no such file"
+        case .fileReadNoPermission: "permission denied"
+        default: error.localizedDescription
+        }
     }
 }
