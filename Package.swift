@@ -93,6 +93,11 @@ let drivers: [Target] = [
     .systemLibrary(name: "CArchive", pkgConfig: "libarchive", providers: [.apt(["libarchive-dev"])]),
     module("ImageStore", ["Primitives", "CArchive", asyncHTTPClient, crypto, nioCore, nioPosix, nioHTTP1, nioSSL]),
     tests("ImageStore", ["Primitives", crypto, nioCore]),
+    module("OverlayDataplane", ["Primitives", "ClusterModel", "OverlayProtocol", "CLinux"]),
+    program("overlay-bench", ["Primitives", "ClusterModel", "OverlayProtocol", "OverlayDataplane", "CLinux"]),
+    tests(
+        "OverlayDataplane", ["Primitives", "ClusterModel", "OverlayProtocol", "overlay-bench"],
+        resources: [.copy("pair.sh")]),
     module("ClusterIdentity", ["Primitives", "ClusterModel", asn1, crypto, x509, nioCore, nioSSL]),
     tests("ClusterIdentity", ["Primitives", "ClusterModel", x509]),
     module(

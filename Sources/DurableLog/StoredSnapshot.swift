@@ -42,7 +42,8 @@ public struct StoredSnapshot: Hashable, Sendable {
             let version = try reader.readUInt16()
             guard version <= LogLimits.formatVersion else {
                 throw DecodeError(
-                    "format version \(version), this swarmd reads up to \(LogLimits.formatVersion): upgrade it", offset: 8)
+                    "format version \(version), this swarmd reads up to \(LogLimits.formatVersion): upgrade it",
+                    offset: 8)
             }
             index = try reader.readUInt64()
             term = try reader.readUInt64()

@@ -11,9 +11,10 @@ struct LabControl {
     /// - Throws: ``Failure`` `notFound` when no lab runs in the folder.
     init(_ folder: LabFolder) throws {
         guard let text = LabFolder.read(folder.settings), let settings = LabSettings(text: text),
-            let pid = LabFolder.read(folder.supervisorPID).flatMap({ pid_t($0.trimmed) }), kill(pid, 0) == 0
+            let pid = LabFolder.read(folder.supervisorPID).flatMap({ pid_t($0.trimmed) }), folder.isSupervisor(pid)
         else {
-            throw Failure(.notFound, "no lab runs in \(folder.path): start one with `swarmctl lab up --dir \(folder.path)`")
+            throw Failure(
+                .notFound, "no lab runs in \(folder.path): start one with `swarmctl lab up --dir \(folder.path)`")
         }
         self.folder = folder
         self.settings = settings
@@ -98,10 +99,10 @@ struct LabControl {
 
     /// Ends the supervisor, and with it everything of the lab but its cgroups, which go next.
     static func tearDown(_ folder: LabFolder) throws {
-        if let pid = LabFolder.read(folder.supervisorPID).flatMap({ pid_t($0.trimmed) }), pid > 1 {
+        if let pid = LabFolder.read(folder.supervisorPID).flatMap({ pid_t($0.trimmed) }), folder.isSupervisor(pid) {
             kill(pid, SIGKILL)
             let deadline = LabClock.now + .seconds(20)
-            while kill(pid, 0) == 0 && LabClock.now < deadline { usleep(10_000) }
+            while folder.isSupervisor(pid) && LabClock.now < deadline { usleep(10_000) }
         }
         try LabCgroups.remove(parent: folder.cgroupParent)
         for part in ["lab.pid", "lab.conf", "ready"] { unlink("\(folder.path)/\(part)") }
@@ -112,7 +113,9 @@ struct LabControl {
 /// The lab's cgroups, in whatever hierarchies the machine has.
 enum LabCgroups {
     static func remove(parent: String) throws {
-        let roots = try Tool.capture(["findmnt", "--noheadings", "--raw", "--output", "TARGET", "--types", "cgroup,cgroup2"])
+        let roots = try Tool.capture([
+            "findmnt", "--noheadings", "--raw", "--output", "TARGET", "--types", "cgroup,cgroup2",
+        ])
         let deadline = LabClock.now + .seconds(20)
         for root in roots.output.split(separator: "\n") {
             let path = "\(root)\(parent)"

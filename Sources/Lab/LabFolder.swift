@@ -41,6 +41,12 @@ struct LabFolder {
         return "/swarm-lab-" + String(hash & 0xffff_ffff, radix: 36)
     }
 
+    /// Whether the process is this lab's first: the number alone may be another's by now.
+    func isSupervisor(_ pid: pid_t) -> Bool {
+        let arguments = LabFolder.read("/proc/\(pid)/cmdline")?.split(separator: "\0").map(String.init) ?? []
+        return arguments.contains("supervise") && arguments.last == path
+    }
+
     func exists(_ file: String) -> Bool { access(file, F_OK) == 0 }
 
     static func read(_ file: String) -> String? {
@@ -80,7 +86,8 @@ struct LabSettings {
 
     var nodes: [String] { (1...(managers + workers)).map { "n\($0)" } }
     func address(of node: String) -> String? {
-        guard node.hasPrefix("n"), let number = Int(node.dropFirst()), (1...(managers + workers)).contains(number) else {
+        guard node.hasPrefix("n"), let number = Int(node.dropFirst()), (1...(managers + workers)).contains(number)
+        else {
             return node == "outside" ? "\(prefix).2" : node == "registry" ? "\(prefix).3" : nil
         }
         return "\(prefix).\(10 + number)"
@@ -104,7 +111,8 @@ struct LabSettings {
             let parts = line.split(separator: "=", maxSplits: 1).map(String.init)
             if parts.count == 2 { values[parts[0]] = parts[1] }
         }
-        guard let managers = values["managers"].flatMap({ Int($0) }), let workers = values["workers"].flatMap({ Int($0) }),
+        guard let managers = values["managers"].flatMap({ Int($0) }),
+            let workers = values["workers"].flatMap({ Int($0) }),
             let prefix = values["prefix"], let swarmd = values["swarmd"], let containerInit = values["container-init"]
         else { return nil }
         self.init(managers: managers, workers: workers, prefix: prefix, swarmd: swarmd, containerInit: containerInit)

@@ -37,7 +37,8 @@ struct LabSupervisor {
         try Tool.run("mount", "--no-mtab", "--move", stage, "/run")
         rmdir(stage)
         try Tool.run(
-            "mount", "-t", "overlay", "-o", "lowerdir=/var/lib,upperdir=/run/lab-upper,workdir=/run/lab-work", "overlay",
+            "mount", "-t", "overlay", "-o", "lowerdir=/var/lib,upperdir=/run/lab-upper,workdir=/run/lab-work",
+            "overlay",
             "/var/lib")
     }
 
@@ -57,7 +58,9 @@ struct LabSupervisor {
         try Tool.run("ip", "-n", name, "address", "add", "\(address)/24", "dev", "eth0")
         try Tool.run("ip", "-n", name, "link", "set", "eth0", "up")
         // `outside` stands for the internet: what a node does not know goes there.
-        if name != "outside" { try Tool.run("ip", "-n", name, "route", "add", "default", "via", "\(settings.prefix).2") }
+        if name != "outside" {
+            try Tool.run("ip", "-n", name, "route", "add", "default", "via", "\(settings.prefix).2")
+        }
         try startHolder(name)
     }
 
@@ -67,9 +70,10 @@ struct LabSupervisor {
         for part in ["run", "lib", "etc"] { try LabFolder.makeFolder("\(base)/\(part)") }
         try LabFolder.write("nameserver \(settings.prefix).2\n", to: "\(base)/etc/resolv.conf")
         try LabFolder.write(
-            "127.0.0.1 localhost\n" + settings.nodes.compactMap { node in
-                settings.address(of: node).map { "\($0) \(node)\n" }
-            }.joined(), to: "\(base)/etc/hosts")
+            "127.0.0.1 localhost\n"
+                + settings.nodes.compactMap { node in
+                    settings.address(of: node).map { "\($0) \(node)\n" }
+                }.joined(), to: "\(base)/etc/hosts")
         try LabFolder.write("\(name)\n", to: "\(base)/etc/hostname")
         // The script's paths are arguments, so no character of a folder's name is read as shell.
         let script = """
@@ -86,7 +90,8 @@ struct LabSupervisor {
             """
         _ = try Tool.startDetached(
             [
-                "nsenter", "--net=/run/netns/\(name)", "unshare", "--mount", "--uts", "sh", "-c", script, "sh", base, name,
+                "nsenter", "--net=/run/netns/\(name)", "unshare", "--mount", "--uts", "sh", "-c", script, "sh", base,
+                name,
             ], log: folder.supervisorLog)
         let deadline = LabClock.now + .seconds(10)
         while !folder.exists("\(base)/holder.pid") {

@@ -57,11 +57,13 @@ struct LabUp {
     /// One link leads from the machine into the lab's switch, so that published ports can be tried from here.
     private func connectToMachine(_ control: LabControl) throws {
         let name = "lab\(control.supervisor)"
-        try Tool.run("ip", "link", "add", name, "type", "veth", "peer", "name", "p-host", "netns", String(control.supervisor))
+        try Tool.run(
+            "ip", "link", "add", name, "type", "veth", "peer", "name", "p-host", "netns", String(control.supervisor))
         try Tool.run("ip", "address", "add", "\(settings.prefix).1/24", "dev", name)
         try Tool.run("ip", "link", "set", name, "up")
         try Tool.run(
-            "nsenter", "--target", String(control.supervisor), "--net", "ip", "link", "set", "p-host", "master", "lab0", "up")
+            "nsenter", "--target", String(control.supervisor), "--net", "ip", "link", "set", "p-host", "master", "lab0",
+            "up")
     }
 
     /// DIR/n1/swarm.sock leads to the node's own /run/swarm/swarm.sock.

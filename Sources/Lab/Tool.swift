@@ -60,6 +60,7 @@ enum Tool {
         if stdin == nil { posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0) }
         if stdout != 1 { posix_spawn_file_actions_adddup2(&actions, stdout, 1) }
         if stderr != 2 { posix_spawn_file_actions_adddup2(&actions, stderr, 2) }
+        keepDescriptorsFromChildren()
         var attributes = posix_spawnattr_t()
         posix_spawnattr_init(&attributes)
         defer { posix_spawnattr_destroy(&attributes) }
@@ -73,6 +74,19 @@ enum Tool {
             throw Failure(.internal, "cannot run \(arguments[0]): \(errorText(result)); is it installed? (make deps)")
         }
         return pid
+    }
+
+    /// What this process inherited must not reach daemons that outlive it: whoever waits for a pipe's end would wait
+    /// for them.
+    private static func keepDescriptorsFromChildren() {
+        guard let folder = opendir("/proc/self/fd") else { return }
+        defer { closedir(folder) }
+        while let entry = readdir(folder) {
+            let name = withUnsafePointer(to: &entry.pointee.d_name) {
+                $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+            }
+            if let descriptor = Int32(name), descriptor > 2 { _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC) }
+        }
     }
 
     static func waitForEnd(_ pid: pid_t) -> Int32 {

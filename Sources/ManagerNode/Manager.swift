@@ -181,7 +181,9 @@ public final class Manager: Sendable {
 
     private func proposeOnce(_ transaction: Transaction) async throws -> LogIndex {
         if isLeader { return try await proposeHere(transaction) }
-        guard let address = leaderAddress else { throw Failure(.unavailable, "the cluster has no leader at the moment") }
+        guard let address = leaderAddress else {
+            throw Failure(.unavailable, "the cluster has no leader at the moment")
+        }
         let client = WireControl.Client(wrapping: try connections.client(to: address))
         var options = CallOptions.defaults
         options.timeout = ManagerLimits.proposeTimeout

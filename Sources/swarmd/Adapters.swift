@@ -50,7 +50,8 @@ final class ImageAdapter: ImagePort {
         progress: @escaping @Sendable (APIImageProgress) -> Void
     ) async throws {
         _ = try await store().pull(
-            ImageReference(parsing: reference), credentials: credentials?.forStore, progress: { progress(.init($0, "Pull")) })
+            ImageReference(parsing: reference), credentials: credentials?.forStore,
+            progress: { progress(.init($0, "Pull")) })
     }
 
     func push(
@@ -58,7 +59,8 @@ final class ImageAdapter: ImagePort {
         progress: @escaping @Sendable (APIImageProgress) -> Void
     ) async throws {
         _ = try await store().push(
-            ImageReference(parsing: reference), credentials: credentials?.forStore, progress: { progress(.init($0, "Push")) })
+            ImageReference(parsing: reference), credentials: credentials?.forStore,
+            progress: { progress(.init($0, "Push")) })
     }
 
     func importRootfs(_ body: UploadBody, reference: String, changes: [String]) async throws -> String {
@@ -101,7 +103,8 @@ extension APIImageProgress {
         case .resolved(let digest): self.init(status: "Digest: \(digest)")
         case .transferring(let layer, let bytes, let total):
             self.init(
-                id: layer.short, status: verb == "Pull" ? "Downloading" : "Pushing", currentBytes: bytes, totalBytes: total)
+                id: layer.short, status: verb == "Pull" ? "Downloading" : "Pushing", currentBytes: bytes,
+                totalBytes: total)
         case .unpacking(let layer): self.init(id: layer.short, status: "Extracting")
         case .complete(let layer): self.init(id: layer.short, status: "\(verb) complete")
         case .alreadyExists(let layer): self.init(id: layer.short, status: "Already exists")

@@ -87,7 +87,8 @@ actor Daemon {
         guard node == nil else {
             throw Failure(
                 .unavailable,
-                "This node is already part of a swarm. Use \"swarmctl leave\" to leave this swarm and join another one.")
+                "This node is already part of a swarm. Use \"swarmctl leave\" to leave this swarm and join another one."
+            )
         }
         guard !isChanging else { throw Failure(.unavailable, "this node is joining or leaving a swarm at this moment") }
         isChanging = true

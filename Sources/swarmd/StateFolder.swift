@@ -19,7 +19,8 @@ final class StateFolder: Sendable {
         guard lock >= 0 else { throw StateFolder.problem("open", file) }
         if flock(lock, LOCK_EX | LOCK_NB) != 0 {
             close(lock)
-            throw Failure(.alreadyExists, "another swarmd uses the state folder \(path): end it, or choose one with --state")
+            throw Failure(
+                .alreadyExists, "another swarmd uses the state folder \(path): end it, or choose one with --state")
         }
     }
 
@@ -119,7 +120,8 @@ struct NodeMembership: Sendable {
         self.init(
             listenAddress: listen, advertiseAddress: advertise, dataPathAddress: dataPath, dataPathPort: port,
             raftID: raftID, isFounder: values["founder"] == "true",
-            managers: managers.split(separator: ",").map(String.init), peers: NodeMembership.peers(values["peers"] ?? ""))
+            managers: managers.split(separator: ",").map(String.init),
+            peers: NodeMembership.peers(values["peers"] ?? ""))
     }
 
     init(

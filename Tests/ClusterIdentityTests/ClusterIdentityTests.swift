@@ -15,7 +15,8 @@ import X509
     ) throws -> Certificate {
         var random = SystemRandomNumberGenerator()
         let identity = PeerIdentity(node: NodeID(using: &random), role: .manager, cluster: cluster)
-        return try authority.issue(JoinerCredentials(at: now).certificate.publicKey, to: identity, validity: validity, at: now)
+        return try authority.issue(
+            JoinerCredentials(at: now).certificate.publicKey, to: identity, validity: validity, at: now)
     }
 
     @Test mutating func aMemberOfTheClusterIsAcceptedAndNobodyElse() async throws {

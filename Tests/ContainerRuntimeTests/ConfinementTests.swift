@@ -67,6 +67,7 @@ extension ContainerLaneTests {
                 """
                 mknod k c 1 11 && echo made
                 cat k 2>&1
+                (echo x >k) 2>&1
                 head -c 4 /dev/zero | wc -c
                 echo x >/dev/null && echo null
                 ls /dev
@@ -76,6 +77,7 @@ extension ContainerLaneTests {
                 output == """
                     made
                     cat: can't open 'k': Operation not permitted
+                    sh: can't create k: Operation not permitted
                     4
                     null
                     core
@@ -98,6 +100,27 @@ extension ContainerLaneTests {
                     pts/ptmx
 
                     """)
+        }
+
+        /// Device programs belong to the v2 tree, which hybrid systems have too: the kernel checks and runs them there.
+        @Test func aDeviceProgramRefusesWhatNoRuleAllows() async throws {
+            let fixture = try Fixture("device-program")
+            guard case .legacy(_, let unified?) = try CgroupLayout.ofThisNode() else { return }
+            var configuration = try fixture.configuration("program", ["sleep", "1000"])
+            configuration.deviceRules = [DeviceRule(.character, nil, nil, .all)]
+            let container = try await fixture.runtime.create(configuration)
+            try await container.start()
+            // Opened to write: reading the kernel's log may need a capability besides.
+            let script = ["sh", "-c", "mknod k$1 c 1 11 && (: >k$1) 2>&1; head -c 2 /dev/zero | wc -c", "sh"]
+            let before = try await container.exec(script + ["1"], timeout: .seconds(10))
+            #expect(String(decoding: before.output, as: UTF8.self) == "2\n")
+            try Cgroup(layout: .unified(root: unified), path: Lane.cgroupParent + "/containers/program")
+                .restrictDevices(to: DeviceRule.containerDefault)
+            let after = try await container.exec(script + ["2"], timeout: .seconds(10))
+            #expect(
+                String(decoding: after.output, as: UTF8.self)
+                    .hasSuffix("can't create k2: Operation not permitted\n2\n"))
+            try await container.remove()
         }
 
         @Test func theSupervisorsProgramCannotBeWritten() async throws {

@@ -36,6 +36,19 @@ import Testing
         }
     }
 
+    @Test func aFollowedLogEndsWhenItsReaderGoesAway() async throws {
+        try await FakeEngine.serve { engine in
+            let client = TestClient(engine: engine)
+            _ = try await client.send("POST", "/services/create", serviceSpec("web"))
+            let piece = try await client.firstPiece(of: "/services/web/logs?stdout=1&follow=1")
+            #expect(String(decoding: piece.dropFirst(8), as: UTF8.self) == "hello\n")
+            let clock = ContinuousClock()
+            let deadline = clock.now + .seconds(10)
+            while engine.cluster.endedLogs == 0, clock.now < deadline { await Task.yield() }
+            #expect(engine.cluster.endedLogs == 1)
+        }
+    }
+
     @Test func aTerminalsLogIsRaw() async throws {
         try await FakeEngine.serve { engine in
             let client = TestClient(engine: engine)
@@ -190,7 +203,11 @@ import Testing
             let answer = try await client.send(
                 "POST", "/services/create", raw: Array(#"{"Name":"a","Mode":{"Replicated":{"Replicas":-1}}}"#.utf8))
             #expect(answer.status == 400)
-            #expect(answer.message.hasPrefix("Mode.Replicated.Replicas: "))
+            #expect(answer.message == "Mode.Replicated.Replicas: the number is out of range")
+            var spec = serviceSpec("a")
+            spec.TaskTemplate?.ContainerSpec?.StopGracePeriod = -5
+            let negative = try await client.send("POST", "/services/create", spec)
+            #expect(negative.message == "TaskTemplate.ContainerSpec.StopGracePeriod: -5 ns is negative")
             #expect(try await client.send("POST", "/services/create", raw: Array("{".utf8)).status == 400)
             let large = Array(repeating: UInt8(ascii: " "), count: 5 << 20)
             #expect(try await client.send("POST", "/services/create", raw: large).status == 400)

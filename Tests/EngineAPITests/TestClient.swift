@@ -29,10 +29,7 @@ struct TestClient: Sendable {
         _ method: String, _ path: String, _ body: (any Encodable & Sendable)? = nil, raw: [UInt8]? = nil,
         headers: [String: String] = [:]
     ) async throws -> Answer {
-        var escaped = CharacterSet.urlHostAllowed
-        escaped.remove("/")
-        let host = engine.socketPath.addingPercentEncoding(withAllowedCharacters: escaped) ?? ""
-        var request = HTTPClientRequest(url: "http+unix://\(host)\(path)")
+        var request = HTTPClientRequest(url: url(path))
         request.method = HTTPMethod(rawValue: method)
         for (name, value) in headers { request.headers.add(name: name, value: value) }
         if let raw {
@@ -44,6 +41,20 @@ struct TestClient: Sendable {
         let buffer = try await response.body.collect(upTo: 1 << 24)
         return Answer(
             status: Int(response.status.code), headers: response.headers, bytes: Array(buffer.readableBytesView))
+    }
+
+    /// Reads the beginning of a stream, and goes away.
+    func firstPiece(of path: String) async throws -> [UInt8] {
+        let response = try await HTTPClient.shared.execute(HTTPClientRequest(url: url(path)), timeout: .seconds(20))
+        for try await piece in response.body { return Array(piece.readableBytesView) }
+        return []
+    }
+
+    private func url(_ path: String) -> String {
+        var escaped = CharacterSet.urlHostAllowed
+        escaped.remove("/")
+        let host = engine.socketPath.addingPercentEncoding(withAllowedCharacters: escaped) ?? ""
+        return "http+unix://\(host)\(path)"
     }
 
     /// Percent-encoded for a query.

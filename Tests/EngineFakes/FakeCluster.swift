@@ -18,6 +18,7 @@ public actor FakeCluster: ClusterPort {
 
     private nonisolated let clock: Timestamp
     private nonisolated let ids: IDSource
+    private nonisolated let endings = EventCounter()
 
     public init(member: Membership? = nil, lines: [LogLine.Stream: String] = [.stdout: "hello\n"]) {
         let nodeID = NodeID(value: 77)
@@ -97,6 +98,7 @@ public actor FakeCluster: ClusterPort {
                 }
             }
             // A followed log ends with its reader.
+            continuation.onTermination = { [endings] _ in endings.add() }
             if !options.follow { continuation.finish() }
         }
     }
@@ -105,6 +107,9 @@ public actor FakeCluster: ClusterPort {
     public nonisolated func freshID() -> UInt128 { ids.next() }
 
     // What tests do to it.
+
+    /// How many logs' readers are done.
+    public nonisolated var endedLogs: Int { endings.count }
 
     public func failTasks(with error: String?) { taskError = error }
     public func interfere(times: Int) { interferences = times }

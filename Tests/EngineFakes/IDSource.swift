@@ -9,3 +9,11 @@ final class IDSource: Sendable {
         random.withLock { UInt128($0.next()) << 64 | UInt128($0.next()) }
     }
 }
+
+/// Counts what happens outside an actor.
+final class EventCounter: Sendable {
+    private let events = Mutex(0)
+
+    var count: Int { events.withLock { $0 } }
+    func add() { events.withLock { $0 += 1 } }
+}

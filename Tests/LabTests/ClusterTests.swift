@@ -50,14 +50,16 @@ import Testing
     @Test func theLeadersDeathCostsNoTask() throws {
         let lab = try lab()
         try lab.on(
-            "n1", "service", "create", "--no-resolve-image", "--name", "steady", "--replicas", "8", "box:1", "sleep", "1000")
+            "n1", "service", "create", "--no-resolve-image", "--name", "steady", "--replicas", "8", "box:1", "sleep",
+            "1000")
         let before = try lab.tasks(of: "steady").map(\.id).sorted()
         let old = try leader(seenFrom: "n1")
         let other = old == "n2" ? "n3" : "n2"
         try lab.lab("kill", old)
         let died = Date()
         try lab.waitUntil("a write is accepted", seconds: 10) {
-            try lab.exec(other, ["swarmctl", "config", "create", "after-\(UUID().uuidString)", "/etc/hostname"]).status == 0
+            try lab.exec(other, ["swarmctl", "config", "create", "after-\(UUID().uuidString)", "/etc/hostname"]).status
+                == 0
         }
         #expect(Date().timeIntervalSince(died) < 2)
         #expect(try leader(seenFrom: other) != old)
@@ -69,7 +71,9 @@ import Testing
 
     @Test func allStateIsThereAfterAllManagersRestart() throws {
         let lab = try lab()
-        try lab.on("n1", "service", "create", "--no-resolve-image", "--name", "kept", "--replicas", "3", "box:1", "sleep", "1000")
+        try lab.on(
+            "n1", "service", "create", "--no-resolve-image", "--name", "kept", "--replicas", "3", "box:1", "sleep",
+            "1000")
         let before = try lab.tasks(of: "kept").map(\.id).sorted()
         for node in ["n1", "n2", "n3"] { try lab.lab("kill", node) }
         for node in ["n1", "n2", "n3"] { try lab.lab("start", node) }
@@ -86,14 +90,15 @@ import Testing
         try lab.waitUntil("the majority has a leader of its own", seconds: 15) {
             try lab.exec(other, ["swarmctl", "config", "create", "majority", "/etc/hostname"]).status == 0
         }
-        let refused = try lab.exec(leader, ["timeout", "3", "swarmctl", "config", "create", "minority", "/etc/hostname"])
+        let refused = try lab.exec(
+            leader, ["timeout", "3", "swarmctl", "config", "create", "minority", "/etc/hostname"])
         #expect(refused.status != 0)
         try lab.lab("heal")
         try lab.waitUntil("the minority has caught up") {
             try lab.on(leader, "config", "ls", "--format", "{{.Name}}").split(separator: "\n").contains("majority")
         }
-        let names = try lab.on(other, "config", "ls", "--format", "{{.Name}}").split(separator: "\n")
-        #expect(!names.contains("minority"))
+        let lists = try [leader, other].map { try lab.on($0, "config", "ls", "--format", "{{.ID}} {{.Name}}") }
+        #expect(lists[0] == lists[1])
     }
 
     /// R29: what a dead node ran is replaced; its logs are named once, the others' are there (R34).

@@ -9,7 +9,8 @@ final class Lab: Sendable {
     @TaskLocal static var current: Lab?
 
     /// Built programs lie beside the test bundle.
-    static let programs = Bundle.main.bundleURL.deletingLastPathComponent().path.isEmpty
+    static let programs =
+        Bundle.main.bundleURL.deletingLastPathComponent().path.isEmpty
         ? ".build/debug" : (ProcessInfo.processInfo.environment["SWARM_PROGRAMS"] ?? ".build/debug")
 
     init(name: String, number: Int, managers: Int, workers: Int) throws {
@@ -69,7 +70,8 @@ final class Lab: Sendable {
     func on(_ node: String, _ arguments: String...) throws -> String {
         let result = try exec(node, ["swarmctl"] + arguments)
         guard result.status == 0 else {
-            throw LabError("\(node): swarmctl \(arguments.joined(separator: " ")): exit \(result.status): \(result.errors)")
+            throw LabError(
+                "\(node): swarmctl \(arguments.joined(separator: " ")): exit \(result.status): \(result.errors)")
         }
         return result.output.trimmingCharacters(in: .whitespacesAndNewlines)
     }
@@ -138,24 +140,27 @@ enum Command {
         var errors: String
     }
 
+    /// Runs a command to its end. Its output goes to files: a daemon that inherited a pipe would keep it open.
     static func run(_ arguments: [String], environment: [String: String] = [:]) throws -> Result {
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-        process.arguments = environment.map { "\($0.key)=\($0.value)" } + arguments
-        // Files and not pipes: a daemon that inherits a pipe would keep it open.
-        let base = NSTemporaryDirectory() + "swarm-test-" + UUID().uuidString
-        for suffix in [".out", ".err"] { _ = FileManager.default.createFile(atPath: base + suffix, contents: nil) }
-        defer { for suffix in [".out", ".err"] { try? FileManager.default.removeItem(atPath: base + suffix) } }
-        guard let output = FileHandle(forWritingAtPath: base + ".out"),
-            let errors = FileHandle(forWritingAtPath: base + ".err")
-        else { throw LabError("no file for the output of \(arguments)") }
-        process.standardOutput = output
-        process.standardError = errors
-        process.standardInput = FileHandle.nullDevice
-        try process.run()
-        process.waitUntilExit()
+        let base = "/tmp/swarm-test-" + UUID().uuidString
+        defer { for suffix in [".out", ".err"] { unlink(base + suffix) } }
+        var actions = posix_spawn_file_actions_t()
+        posix_spawn_file_actions_init(&actions)
+        defer { posix_spawn_file_actions_destroy(&actions) }
+        posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
+        posix_spawn_file_actions_addopen(&actions, 1, base + ".out", O_WRONLY | O_CREAT | O_TRUNC, 0o600)
+        posix_spawn_file_actions_addopen(&actions, 2, base + ".err", O_WRONLY | O_CREAT | O_TRUNC, 0o600)
+        let words = ["env"] + environment.map { "\($0.key)=\($0.value)" } + arguments
+        var vector: [UnsafeMutablePointer<CChar>?] = words.map { strdup($0) } + [nil]
+        defer { for word in vector { free(word) } }
+        var pid: pid_t = 0
+        guard posix_spawnp(&pid, "env", &actions, nil, &vector, environ) == 0 else {
+            throw LabError("cannot run \(arguments)")
+        }
+        var status: Int32 = 0
+        while waitpid(pid, &status, 0) < 0 { if errno != EINTR { throw LabError("lost \(arguments)") } }
         return Result(
-            status: process.terminationStatus,
+            status: status & 0x7f == 0 ? status >> 8 & 0xff : 128 + status & 0x7f,
             output: (try? String(contentsOfFile: base + ".out", encoding: .utf8)) ?? "",
             errors: (try? String(contentsOfFile: base + ".err", encoding: .utf8)) ?? "")
     }
@@ -171,7 +176,7 @@ enum TestImage {
             set -e
             rm -rf "$1"; mkdir -p "$1/bin" "$1/etc" "$1/tmp" "$1/proc" "$1/sys" "$1/dev"
             cp /bin/busybox "$1/bin/busybox"
-            for name in $(/bin/busybox --list); do ln -sf busybox "$1/bin/$name"; done
+            for name in $(/bin/busybox --list | grep -vx busybox); do ln -sf busybox "$1/bin/$name"; done
             echo 'root:x:0:0:root:/:/bin/sh' > "$1/etc/passwd"
             echo 'app:x:1000:1000:app:/:/bin/sh' >> "$1/etc/passwd"
             tar -C "$1" -cf "$1.tar.part" . && mv "$1.tar.part" "$1.tar" && rm -rf "$1"

@@ -34,7 +34,7 @@ import Testing
         let lab = try lab()
         let script = """
             grep -E '^(CapEff|Seccomp):' /proc/self/status
-            echo kcore $(wc -c < /proc/kcore)
+            echo kcore $(cat /proc/kcore | wc -c)
             echo write $(echo 1 > /proc/sys/kernel/hostname 2>&1 && echo allowed || echo refused)
             echo descriptors $(ls /proc/self/fd | tr '\\n' ' ')
             mknod /tmp/k c 1 11 && echo made
@@ -72,7 +72,9 @@ import Testing
         }
         try create("nope", "--detach", "--restart-condition", "none", "box:1", "/nope")
         try lab.waitUntil("the error is there") {
-            try lab.tasks(of: "nope").contains { $0.error.contains("/nope") && $0.error.lowercased().contains("no such file") }
+            try lab.tasks(of: "nope").contains {
+                $0.error.contains("/nope") && $0.error.lowercased().contains("no such file")
+            }
         }
         try lab.on("n1", "service", "rm", "three", "nope")
     }

@@ -37,7 +37,8 @@ import Testing
             return
         }
         let expected =
-            macA.bytes + macB.bytes + [8, 6, 0, 1, 8, 0, 6, 4, 0, 2] + macB.bytes + hostB.bytes + macA.bytes + hostA.bytes
+            macA.bytes + macB.bytes + [8, 6, 0, 1, 8, 0, 6, 4, 0, 2] + macB.bytes + hostB.bytes + macA.bytes
+            + hostA.bytes
         #expect(reply == expected)
     }
 

@@ -262,6 +262,21 @@ import Testing
         #expect(calls.contains { $0[1] == 1 })
     }
 
+    @Test func aRestartedNodeTalksAgainWithinASecond() throws {
+        var pair = try Pair()
+        try pair.connect()
+        _ = pair.deliverToB(try pair.sealed([1]))
+        pair.advance(.seconds(5))
+        pair.b = OverlayInstance(identity: .init(cluster: cluster, node: nodeB, keys: pair.keysB))
+        pair.b.onTables(pair.tables(for: nodeB), now: pair.now, using: &pair.random)
+        #expect(pair.deliverToB(try pair.sealed([2])).isEmpty)
+        pair.advance(.milliseconds(250))
+        let call = try datagram(pair.b.onTick(now: pair.now, wall: pair.wall, using: &pair.random))
+        let confirmation = try datagram(pair.deliverToB(try datagram(pair.deliverToA(call))))
+        _ = pair.deliverToA(confirmation)
+        #expect(frames(pair.deliverToB(try pair.sealed([3]))) == [frame([3])])
+    }
+
     @Test func whoOnlyReceivesSaysThatItIsThere() throws {
         var pair = try Pair()
         try pair.connect()

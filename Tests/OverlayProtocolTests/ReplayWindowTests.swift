@@ -39,7 +39,8 @@ import Testing
                 ? greatest + random.next(upperBound: jump)
                 : greatest - min(greatest, random.next(upperBound: jump))
             let expected: ReplayWindow.Answer =
-                counter <= greatest && greatest - counter >= 8_128 ? .tooOld : seen.contains(counter) ? .replayed : .fresh
+                counter <= greatest && greatest - counter >= 8_128
+                ? .tooOld : seen.contains(counter) ? .replayed : .fresh
             let answer = window.check(counter)
             #expect(answer == expected)
             if answer == .fresh {

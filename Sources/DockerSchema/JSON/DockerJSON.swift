@@ -3,6 +3,9 @@ public import Primitives
 
 /// Reads and writes JSON as Docker does.
 public enum DockerJSON {
+    /// How an error begins that names no field.
+    static let invalid = "the body is not valid JSON"
+
     /// Keys are sorted, so that equal values are equal bytes.
     public static func encode(_ value: some Encodable, pretty: Bool = false) throws -> [UInt8] {
         let encoder = JSONEncoder()
@@ -25,7 +28,7 @@ public enum DockerJSON {
         } catch let error as DecodingError {
             throw Failure(.invalidArgument, explanation(of: error))
         } catch {
-            throw Failure(.invalidArgument, "the body is not valid JSON", cause: error)
+            throw Failure(.invalidArgument, invalid, cause: error)
         }
     }
 
@@ -40,6 +43,14 @@ public enum DockerJSON {
         Data(bytes).base64EncodedString()
     }
 
+    /// The path of the first number that the type cannot hold: Foundation's error for it names no field.
+    static func unfitNumber<Value: Decodable>(in raw: JSONValue, for type: Value.Type) -> String? {
+        raw.numberPaths.prefix(SchemaLimits.checkedNumbers).first { path in
+            guard let bytes = try? encode(raw.zeroingNumbers(except: path)) else { return false }
+            return (try? JSONDecoder().decode(type, from: Data(bytes))) == nil
+        }
+    }
+
     private static func explanation(of error: DecodingError) -> String {
         func path(_ context: DecodingError.Context, _ last: (any CodingKey)? = nil) -> String {
             let keys = context.codingPath + (last.map { [$0] } ?? [])
@@ -52,9 +63,9 @@ public enum DockerJSON {
         case .keyNotFound(let key, let context): return "\(path(context, key)) is missing"
         case .dataCorrupted(let context):
             return context.codingPath.isEmpty
-                ? "the body is not valid JSON: \(context.debugDescription)"
+                ? "\(invalid): \(context.debugDescription)"
                 : "\(path(context)): \(context.debugDescription)"
-        @unknown default: return "the body is not valid JSON"
+        @unknown default: return invalid
         }
     }
 
@@ -82,7 +93,13 @@ public struct RequestBody<Value: Codable & Sendable>: Sendable {
     /// - Throws: ``Failure`` with code `invalidArgument`, naming the malformed field.
     public init(decoding bytes: some Sequence<UInt8>, as type: Value.Type = Value.self) throws(Failure) {
         let raw = try DockerJSON.decode(JSONValue.self, from: bytes)
-        value = try DockerJSON.decode(type, from: bytes)
+        do throws(Failure) {
+            value = try DockerJSON.decode(type, from: bytes)
+        } catch {
+            guard error.message.hasPrefix(DockerJSON.invalid), let field = DockerJSON.unfitNumber(in: raw, for: type)
+            else { throw error }
+            throw Failure(.invalidArgument, "\(field): the number is out of range")
+        }
         let known: JSONValue
         do {
             known = try DockerJSON.decode(JSONValue.self, from: try DockerJSON.encode(value))

@@ -74,4 +74,38 @@ public enum JSONValue: Hashable, Sendable, Codable {
         default: []
         }
     }
+
+    /// Where numbers are, ordered.
+    var numberPaths: [String] {
+        switch self {
+        case .integer, .number: [""]
+        case .array(let items):
+            items.enumerated().flatMap { index, item in item.numberPaths.map { "[\(index)]" + JSONValue.joined($0) } }
+        case .object(let members):
+            members.sorted { $0.key < $1.key }.flatMap { key, value in
+                value.numberPaths.map { key + JSONValue.joined($0) }
+            }
+        default: []
+        }
+    }
+
+    /// The same value with every number but one replaced by 0.
+    func zeroingNumbers(except kept: String, at path: String = "") -> JSONValue {
+        switch self {
+        case .integer, .number: path == kept ? self : .integer(0)
+        case .array(let items):
+            .array(items.enumerated().map { $1.zeroingNumbers(except: kept, at: path + "[\($0)]") })
+        case .object(let members):
+            .object(
+                Dictionary(
+                    uniqueKeysWithValues: members.map { key, value in
+                        (key, value.zeroingNumbers(except: kept, at: path.isEmpty ? key : path + "." + key))
+                    }))
+        default: self
+        }
+    }
+
+    private static func joined(_ rest: String) -> String {
+        rest.isEmpty || rest.hasPrefix("[") ? rest : "." + rest
+    }
 }

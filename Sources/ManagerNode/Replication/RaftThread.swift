@@ -227,7 +227,8 @@ struct RaftLoop<Storage: RaftStorage> {
     }
 
     private mutating func publish(_ changes: [StateChange] = []) {
-        let active = node.role == .leader ? Set(node.membership.members.filter { node.isRecentlyActive($0) == true }) : []
+        let active =
+            node.role == .leader ? Set(node.membership.members.filter { node.isRecentlyActive($0) == true }) : []
         replica.update(changes) { [tables, node] view in
             view.tables = tables
             view.status = node.status
@@ -282,7 +283,8 @@ struct RaftLoop<Storage: RaftStorage> {
 
 extension Failure {
     static let lostToNewLeader = Failure(
-        .unavailable, "leadership was lost while the change was under way; it may or may not have been made: look, then retry")
+        .unavailable,
+        "leadership was lost while the change was under way; it may or may not have been made: look, then retry")
 }
 
 extension TransactionRefusal {

@@ -50,7 +50,8 @@ public struct SegmentedStorage<Files: LogFiles>: RaftStorage {
     public mutating func saveSnapshot(_ metadata: SnapshotMetadata, _ bytes: [UInt8]) throws {
         try log.saveSnapshot(
             StoredSnapshot(
-                index: metadata.index, term: metadata.term, metadata: try metadata.wire.serializedBytes(), bytes: bytes))
+                index: metadata.index, term: metadata.term, metadata: try metadata.wire.serializedBytes(), bytes: bytes)
+        )
     }
 
     public mutating func readSnapshot() throws -> [UInt8]? { try log.readSnapshot()?.bytes }

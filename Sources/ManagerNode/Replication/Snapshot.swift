@@ -19,6 +19,7 @@ enum Snapshot {
         var index: LogIndex = 0
         for case .header(let header) in elements { index = header.index }
         return ClusterTables(
-            objects: elements.lazy.compactMap { if case .object(let object) = $0 { object } else { nil } }, index: index)
+            objects: elements.lazy.compactMap { if case .object(let object) = $0 { object } else { nil } }, index: index
+        )
     }
 }

@@ -40,7 +40,8 @@ struct ContainerPlan {
         result.hostsFile = hostsFile(result.hostname)
         result.limits = limits
         result.resourceLimits = spec.ulimits.map { ulimit in
-            ResourceLimit(name: ulimit.name, soft: ContainerPlan.limit(ulimit.soft), hard: ContainerPlan.limit(ulimit.hard))
+            ResourceLimit(
+                name: ulimit.name, soft: ContainerPlan.limit(ulimit.soft), hard: ContainerPlan.limit(ulimit.hard))
         }
         result.capabilities = try capabilities()
         result.noNewPrivileges = spec.noNewPrivileges
@@ -82,7 +83,10 @@ struct ContainerPlan {
         var result = Capabilities.containerDefault
         func set(_ names: [String]) throws -> Capabilities {
             try names.reduce(into: []) { set, name in
-                if name.uppercased() == "ALL" { return set = .all }
+                if name.uppercased() == "ALL" {
+                    set = .all
+                    return
+                }
                 guard let capability = Capabilities(name: name) else {
                     throw Failure(.invalidArgument, "\"\(name)\" is not a Linux capability")
                 }

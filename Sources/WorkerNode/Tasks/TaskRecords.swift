@@ -30,7 +30,7 @@ final class TaskRecords: Sendable {
         known.withLock { $0[task] = nil }
         do throws(Errno) {
             try File.remove("\(folder)/\(task)")
-        } catch where error == .noSuchFile {
+        } catch  where error == .noSuchFile {
             return
         } catch { throw Failure(.internal, "cannot remove \(folder)/\(task): \(error)") }
     }
@@ -41,7 +41,8 @@ final class TaskRecords: Sendable {
         do {
             records = try File.names(in: folder).sorted().compactMap { name in
                 guard TaskID(name) != nil else { return nil }
-                return try? TaskRecord(encoded: try File.read("\(folder)/\(name)", maximumBytes: WorkerLimits.recordBytes))
+                return try? TaskRecord(
+                    encoded: try File.read("\(folder)/\(name)", maximumBytes: WorkerLimits.recordBytes))
             }
         } catch { throw Failure(.internal, "cannot read \(folder): \(error)") }
         known.withLock { known in

@@ -33,7 +33,8 @@ public struct VolumeFolder: Sendable {
             name.utf8.allSatisfy({ VolumeFolder.isLetterOrDigit($0) || "_.-".utf8.contains($0) })
         else {
             throw Failure(
-                .invalidArgument, "\"\(name)\" is no volume name: letters, digits, _, . and -, beginning with a letter or digit")
+                .invalidArgument,
+                "\"\(name)\" is no volume name: letters, digits, _, . and -, beginning with a letter or digit")
         }
         do {
             try File.createFolders(mountpoint(name), mode: 0o755)
