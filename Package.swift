@@ -50,6 +50,7 @@ let nioPosix = product("NIOPosix", of: "swift-nio")
 let nioSSL = product("NIOSSL", of: "swift-nio-ssl")
 let protobuf = product("SwiftProtobuf", of: "swift-protobuf")
 let x509 = product("X509", of: "swift-certificates")
+let yams = product("Yams", of: "Yams")
 
 // A target depends only on targets above it.
 let core: [Target] = [
@@ -121,6 +122,8 @@ let drivers: [Target] = [
             "Primitives", "ClusterModel", "ClusterMessages", "ClusterIdentity", protobuf, grpc, grpcProtobuf,
             grpcTransport, x509,
         ]),
+    module("Compose", ["Primitives", "ClusterModel", yams]),
+    tests("Compose", ["Primitives", "ClusterModel"]),
     module("DockerSchema", ["Primitives", "ClusterModel"]),
     module(
         "EngineAPI",
@@ -155,9 +158,17 @@ let shells: [Target] = [
         ]),
     module(
         "SwarmCommands",
-        ["Primitives", "ClusterModel", "DockerSchema", "Lab", argumentParser, asyncHTTPClient, nioCore, nioHTTP1]),
+        [
+            "Primitives", "ClusterModel", "Compose", "DockerSchema", "Lab", argumentParser, asyncHTTPClient, nioCore,
+            nioHTTP1,
+        ]),
     program("swarmctl", ["SwarmCommands"]),
-    tests("SwarmCommands", ["Primitives", "DockerSchema", "EngineAPI", "EngineFakes", "swarmctl", argumentParser]),
+    tests(
+        "SwarmCommands",
+        [
+            "Primitives", "ClusterModel", "ClusterState", "DockerSchema", "EngineAPI", "EngineFakes", "swarmctl",
+            argumentParser,
+        ]),
     program(
         "swarmd",
         [
@@ -193,6 +204,7 @@ let shellDependencies: [Package.Dependency] = [
     .package(url: "https://github.com/grpc/grpc-swift-protobuf", exact: "2.4.1"),
     .package(url: "https://github.com/hummingbird-project/hummingbird", exact: "2.28.1"),
     .package(url: "https://github.com/swift-server/async-http-client", exact: "1.37.0"),
+    .package(url: "https://github.com/jpsim/Yams", exact: "6.2.2"),
 ]
 
 let package = Package(

@@ -14,6 +14,7 @@ public struct Swarmctl: AsyncParsableCommand {
               swarmctl init                          make this machine the first manager
               swarmctl join TOKEN                    add this machine to the cluster
               swarmctl service create --name web --replicas 2 --publish 8080:80 nginx
+              swarmctl stack deploy -c compose.yml web   deploy a compose file
               swarmctl service scale web=5           wait until five run, and say where
 
             EXIT STATUS
@@ -28,7 +29,8 @@ public struct Swarmctl: AsyncParsableCommand {
 
     static let subcommands: [any ParsableCommand.Type] = [
         InitCommand.self, JoinCommand.self, LeaveCommand.self, TokenCommand.self, NodeCommand.self,
-        ServiceCommand.self, ImageCommand.self, NetworkCommand.self, SecretCommand.self, ConfigCommand.self,
+        ServiceCommand.self, StackCommand.self, ImageCommand.self, NetworkCommand.self, SecretCommand.self,
+        ConfigCommand.self,
         VolumeCommand.self, InfoCommand.self, VersionCommand.self, LabCommand.self,
     ]
 

@@ -20,7 +20,15 @@ struct ServiceList: EngineCommand {
     func run(_ engine: EngineClient) async throws {
         let services = try await engine.get(
             ["services"], try EngineClient.filters(parsing: filter) + [("status", "true")], as: [Docker.Service].self)
-        let rows = services.sorted { ($0.Spec.Name ?? "", $0.ID) < ($1.Spec.Name ?? "", $1.ID) }.map(row)
+        try ServiceListing.print(services, output)
+    }
+}
+
+/// The table of `service ls` and `stack services`.
+enum ServiceListing {
+    static func print(_ services: [Docker.Service], _ output: OutputOptions) throws {
+        let rows = services.sorted { ($0.Spec.Name ?? "", $0.ID) < ($1.Spec.Name ?? "", $1.ID) }
+            .map { row($0, output) }
         try Listing(
             columns: [
                 ("ID", "ID"), ("NAME", "Name"), ("MODE", "Mode"), ("REPLICAS", "Replicas"), ("IMAGE", "Image"),
@@ -29,7 +37,7 @@ struct ServiceList: EngineCommand {
         ).print(output)
     }
 
-    private func row(_ service: Docker.Service) -> [String: String] {
+    private static func row(_ service: Docker.Service, _ output: OutputOptions) -> [String: String] {
         let status = service.ServiceStatus
         var replicas = "\(status?.RunningTasks ?? 0)/\(status?.DesiredTasks ?? 0)"
         if let limit = service.Spec.TaskTemplate?.Placement?.MaxReplicas, limit > 0 {
