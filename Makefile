@@ -7,7 +7,7 @@ RELEASE := .build/release
 LAB_DIR ?= /run/swarm-demo
 
 # To build and run.
-DEPS := libsodium-dev libseccomp-dev libarchive-dev libnftables-dev pkg-config iproute2 nftables util-linux procps busybox-static curl
+DEPS := libsodium-dev libseccomp-dev libarchive-dev libnftables-dev pkg-config iproute2 nftables util-linux procps busybox-static curl python3
 # Peers and tools that the tests look with.
 TEST_DEPS := docker-registry skopeo tcpdump dnsutils iperf3 apache2-utils
 

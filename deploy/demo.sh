@@ -25,25 +25,52 @@ started=$(date +%s)
 run swarmctl lab up --managers 3 --dir "$dir"
 on n1 swarmctl node ls
 
-# A small image, made here: the machine may have no internet.
+# A small image, made here: the machine may have no internet. It goes through a registry of the lab's own.
 work=$(mktemp -d)
 "$here/examples/web/image.sh" "$work"
-for node in n1 n2 n3; do on "$node" swarmctl image import "$work/web.tar" web:1; done
+registry=10.213.47.3:5000
+if command -v docker-registry >/dev/null; then
+    printf 'version: 0.1\nstorage: {filesystem: {rootdirectory: %s/registry}}\nhttp: {addr: ":5000"}\n' "$work" >"$work/registry.yml"
+    swarmctl lab exec --dir "$dir" registry -- sh -c 'docker-registry serve "$1" >"$2" 2>&1 &' sh "$work/registry.yml" "$dir/registry.log"
+    until swarmctl lab exec --dir "$dir" registry -- curl -s -o /dev/null http://127.0.0.1:5000/v2/; do sleep 0.1; done
+    on n1 swarmctl image import "$work/web.tar" "$registry/web:1"
+    on n1 swarmctl image push "$registry/web:1"
+    on n1 swarmctl image tag "$registry/web:1" "$registry/web:2"
+    on n1 swarmctl image push "$registry/web:2"
+    deploy=(swarmctl stack deploy -c "$here/examples/web/compose.yml" shop)
+else
+    echo "no docker-registry on this machine (make test-deps): the image is imported on each node instead"
+    for node in n1 n2 n3; do
+        for version in 1 2; do on "$node" swarmctl image import "$work/web.tar" "$registry/web:$version"; done
+    done
+    deploy=(swarmctl stack deploy --resolve-image never -c "$here/examples/web/compose.yml" shop)
+fi
 
-on n1 swarmctl service create --no-resolve-image --name web --replicas 2 --limit-memory 32M --limit-pids 20 --init --update-monitor 1s web:1 \
-    sh -c 'echo "hello from $HOSTNAME"; exec httpd -f -p 8080 -h /www'
-on n2 swarmctl service scale web=5
-on n3 swarmctl service ps web
-on n1 swarmctl service logs web
+on n1 env "REGISTRY=$registry" "${deploy[@]}"
+on n2 swarmctl service scale shop_web=5
+
+say "requests from outside to the published port of every node, while version 2 is rolled out"
+swarmctl lab exec --dir "$dir" outside -- python3 "$here/examples/web/requests.py" \
+    10.213.47.11,10.213.47.12,10.213.47.13 8080 14 >"$work/outside" 2>&1 &
+load=$!
+on n2 env "REGISTRY=$registry" VERSION=2 "${deploy[@]}"
+wait $load
+cat "$work/outside"
+answered=$(swarmctl lab exec --dir "$dir" n1 -- swarmctl service logs --raw shop_client | grep -c answered || true)
+lost=$(swarmctl lab exec --dir "$dir" n1 -- swarmctl service logs --raw shop_client | grep -c LOST || true)
+echo "requests by service name from a container: $answered, lost: $lost"
 
 say "the leader is killed; its containers go on, another manager takes over"
 run swarmctl lab kill --dir "$dir" n1
-on n2 swarmctl service scale web=6
 run swarmctl lab start --dir "$dir" n1
-on n2 swarmctl service update --no-resolve-image --env-add VERSION=2 --update-parallelism 2 web
-on n3 swarmctl service ps web
+on n2 swarmctl service scale shop_web=6
+
+on n3 swarmctl stack services shop
+on n3 swarmctl service ps shop_web
 on n2 swarmctl node ls
-on n2 swarmctl service ls
+total=$(sed -n 's/.*lost: //p' "$work/outside")
 echo
+echo "requests lost: $((total + lost))"
 echo "up after $(($(date +%s) - started)) s. Go on with: $programs/swarmctl lab exec --dir $dir n1 -- swarmctl node ls"
 echo "Remove it with: make demo-down"
+[ "$((total + lost))" = 0 ]

@@ -43,6 +43,8 @@ struct LabControl {
         let arguments = [
             "sh", "-c", script, "sh", folder.node(node), settings.swarmd, "--container-init", settings.containerInit,
             "--cgroup-parent", "\(folder.cgroupParent)/\(node)", "--socket", "/run/swarm/swarm.sock",
+            // The lab's registry speaks plain HTTP, and only hosts of the lab reach it.
+            "--insecure-registry", "\(settings.prefix).0/24",
         ]
         let pidFile = "\(folder.node(node))/swarmd.pid"
         unlink(pidFile)

@@ -42,7 +42,7 @@ enum Lane {
         let folder = String(cString: made)
         defer { try? File.removeTree(folder) }
         try sweep()
-        let script = #"mount -t tmpfs tmpfs "$1" && shift && "$@"; exit $?"#
+        let script = #"umask 022; mount -t tmpfs tmpfs "$1" && shift && "$@"; exit $?"#
         let pid = try start(
             "/usr/bin/unshare",
             ["unshare", "--mount", "--net", "--pid", "--ipc", "--uts", "--fork", "--kill-child", "--mount-proc"]
