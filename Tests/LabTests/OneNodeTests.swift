@@ -95,7 +95,7 @@ import Testing
         let lab = try lab()
         try create(
             "counter", "box:1", "sh", "-c", "i=0; while true; do echo line $i; i=$((i+1)); sleep 0.02; done")
-        try create("brief", "--restart-condition", "none", "box:1", "sh", "-c", "sleep 2; exit 7")
+        try create("brief", "--restart-condition", "none", "box:1", "sh", "-c", "sleep 5; exit 7")
         func status() throws -> String {
             let id = try #require(try lab.tasks(of: "counter").first { $0.isRunning }?.id)
             let json = try lab.api("n1", "/tasks/\(id)")
@@ -107,10 +107,18 @@ import Testing
             let start = stat.split(separator: ")").last?.split(separator: " ").dropFirst(19).first ?? ""
             return "\(json[first]) \(json[second]) \(start)"
         }
+        func exits() throws -> Int {
+            let tasks = "\(lab.folder)/n1/lib/tasks"
+            return try FileManager.default.contentsOfDirectory(atPath: tasks).filter {
+                FileManager.default.fileExists(atPath: "\(tasks)/\($0)/exit")
+            }.count
+        }
+        let exitsBefore = try exits()
         let before = try status()
         try lab.lab("kill", "n1")
         try lab.waitUntil("swarmd is gone") { try lab.lab("ls").output.contains("down") }
-        usleep(2_500_000)
+        // The other container ends while no daemon is there: its supervisor records that.
+        try lab.waitUntil("the other has ended without a daemon") { try exits() == exitsBefore + 1 }
         try lab.lab("start", "n1")
         try lab.waitUntil("swarmd answers again") { try lab.on("n1", "node", "ls").contains("Ready") }
         try lab.waitUntil("the end of the other is known") {
