@@ -10,6 +10,8 @@ LAB_DIR ?= /run/swarm-demo
 DEPS := libsodium-dev libseccomp-dev libarchive-dev libnftables-dev pkg-config iproute2 nftables util-linux procps busybox-static curl python3
 # Peers and tools that the tests look with.
 TEST_DEPS := docker-registry skopeo tcpdump dnsutils iperf3 apache2-utils
+# The virtual machine with cgroup v2, and what takes its kernel from Debian's package.
+CGROUP2_DEPS := qemu-system-x86 cpio kmod xz-utils binutils
 
 .PHONY: help
 help: ## Show this list.
@@ -21,7 +23,8 @@ deps: ## Install the libraries and tools to build and run (Debian).
 
 .PHONY: test-deps
 test-deps: deps ## Install what the tests need beside that; starts no service.
-	@Tests/scripts/install.sh "for the tests" $(TEST_DEPS)
+	@Tests/scripts/install.sh "for the tests" $(TEST_DEPS) $(CGROUP2_DEPS)
+	@[ "$$(uname -m)" != x86_64 ] || Tests/scripts/cgroup2.sh fetch
 
 .PHONY: build
 build: ## Build release binaries: swarmd, swarmctl, container-init.
@@ -44,6 +47,13 @@ test: ## Run all tests, the root lanes included.
 .PHONY: test-core
 test-core: ## Run the tests of the pure modules only: a minute from clean.
 	CORE_ONLY=1 swift test --scratch-path .build/core
+
+.PHONY: test-cgroup2
+test-cgroup2: ## Run containers on cgroup v2 alone, in a virtual machine (QEMU).
+	swift build --product swarmd
+	swift build --product swarmctl
+	swift build --product container-init
+	@Tests/scripts/cgroup2.sh
 
 .PHONY: protos
 protos: ## Generate the Swift code of Protocols/*.proto.

@@ -1,5 +1,6 @@
 #!/bin/bash
-# All tests: unit and simulation, then (as root) the lab's, inside namespaces that end with one process.
+# All tests: unit and simulation, then (as root) the lab's, inside namespaces that end with one process, then the
+# runtime's on cgroup v2 in a virtual machine.
 # The last line is "N passed, N failed".
 set -u
 cd "$(dirname "$0")/../.."
@@ -71,6 +72,21 @@ if [ -n "$root" ]; then
     fi
 else
     echo "skipped: the lab's tests need root"
+fi
+
+if [ "$(uname -m)" = x86_64 ] && command -v qemu-system-x86_64 >/dev/null; then
+    echo "cgroup v2, in a virtual machine"
+    $here/cgroup2.sh >"$work/cgroup2.log" 2>&1
+    status=$?
+    grep -vE '^(ok|#) ' "$work/cgroup2.log"
+    counts=$(sed -n 's/^cgroup v2: \([0-9]*\) passed, \([0-9]*\) failed$/\1 \2/p' "$work/cgroup2.log")
+    counts=${counts:-0 0}
+    before=$failed
+    passed=$((passed + ${counts%% *}))
+    failed=$((failed + ${counts##* }))
+    [ $status = 0 ] || [ $failed -gt $before ] || failed=$((failed + 1))
+else
+    echo "skipped: cgroup v2 needs qemu-system-x86 on x86-64 (make test-deps)"
 fi
 
 echo "$passed passed, $failed failed"
