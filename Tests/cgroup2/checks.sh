@@ -56,10 +56,10 @@ id_of() { sed -n 's|^0::/swarm/containers/||p' "/proc/$1/cgroup"; } # id_of PID
 start_time() { sed 's/.*) //' "/proc/$1/stat" | cut -d' ' -f20; }
 runs() { pid=$(pid_of "$1") && id=$(id_of "$pid"); } # sets pid and id
 
-# The programs of all processes but the kernel's.
+# The programs of all processes but the kernel's, which may be loading a module.
 programs() {
     for link in /proc/[0-9]*/exe; do readlink "$link"; done >/run/programs
-    sort /run/programs | uniq -c
+    grep -v /kmod /run/programs | sort | uniq -c
 }
 mounts() { cut -d' ' -f2,3 /proc/mounts | sort; }
 
