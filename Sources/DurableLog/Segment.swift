@@ -65,13 +65,28 @@ struct SegmentReader {
 
     mutating func next() -> Next {
         guard let (record, length) = record(at: offset) else {
-            let rest = bytes[min(offset, bytes.count)...]
-            if rest.allSatisfy({ $0 == 0 }) { return .end }
+            if isZero(from: min(offset, bytes.count)) { return .end }
             return .damaged(isTail: !hasLaterBatch)
         }
         if case .batch(let number) = record { lastBatch = number }
         offset += length
         return .record(record)
+    }
+
+    /// Eight bytes at a step: what a segment has not been filled with yet is megabytes, read at each start.
+    private func isZero(from start: Int) -> Bool {
+        bytes.withUnsafeBytes { raw in
+            var position = start
+            while position + 8 <= raw.count {
+                if raw.loadUnaligned(fromByteOffset: position, as: UInt64.self) != 0 { return false }
+                position += 8
+            }
+            while position < raw.count {
+                if raw[position] != 0 { return false }
+                position += 1
+            }
+            return true
+        }
     }
 
     private func record(at offset: Int) -> (LogRecord, Int)? {
