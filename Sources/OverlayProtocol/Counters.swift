@@ -23,6 +23,8 @@ public enum DropReason: String, CaseIterable, Hashable, Sendable {
     case notOwnedByPeer = "not_owned_by_peer"
     case notForThisNode = "not_for_this_node"
     // Handshakes.
+    /// No member's, or damaged on the way.
+    case handshakeCodeInvalid = "handshake_code_invalid"
     case unknownPeer = "unknown_peer"
     case handshakeRefused = "handshake_refused"
     case handshakeReplayed = "handshake_replayed"

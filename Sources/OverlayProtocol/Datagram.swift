@@ -3,9 +3,10 @@
 ///     0        1        2        3        4 … 7      8 … 15
 ///     version  type     0        0        key id     counter      (big-endian)
 ///
-/// The key id is the receiver's choice, made in the handshake; in an initiation it is the sender's.
+/// The key id is the receiver's choice, made in the handshake; in an initiation it is the sender's. There the counter is
+/// the initiation's timestamp, and in a response it is zero.
 struct DatagramHeader: Hashable, Sendable {
-    static let version: UInt8 = 1
+    static let version: UInt8 = 2
 
     enum Kind: UInt8, Sendable {
         case initiation = 1

@@ -3,12 +3,14 @@ import Primitives
 
 /// What travels inside and around the two Noise messages.
 enum HandshakeMessage {
+    /// Header, node id, ephemeral key, sealed static key, sealed payload; then the code of all these.
     static let initiationBytes =
         OverlayLimits.headerBytes + 16 + 32 + 48 + OverlayLimits.initiationPayloadBytes + OverlayLimits.tagBytes
+        + OverlayLimits.codeBytes
     static let responseBytes =
         OverlayLimits.headerBytes + 32 + OverlayLimits.responsePayloadBytes + OverlayLimits.tagBytes
 
-    private static let payloadVersion: UInt8 = 1
+    private static let payloadVersion: UInt8 = 2
 
     /// Binds a handshake to the protocol, the cluster, both nodes in their roles, and the initiation's own header,
     /// so that every byte of that message is authentic although the header and the node id travel in clear.
@@ -33,8 +35,6 @@ enum HandshakeMessage {
     }
 
     struct Initiation {
-        /// Nanoseconds; grows with every initiation of a node, so an old one is known for a replay.
-        var timestamp: Int64
         /// A bit for each cipher that the initiator can use.
         var offer: UInt8
 
@@ -42,14 +42,10 @@ enum HandshakeMessage {
             var writer = ByteWriter()
             writer.write(HandshakeMessage.payloadVersion)
             writer.write(offer)
-            writer.write(UInt64(bitPattern: timestamp))
             return writer.bytes
         }
 
-        init(timestamp: Int64, offer: UInt8) {
-            self.timestamp = timestamp
-            self.offer = offer
-        }
+        init(offer: UInt8) { self.offer = offer }
 
         init(_ payload: [UInt8]) throws(HandshakeError) {
             do {
@@ -58,7 +54,6 @@ enum HandshakeMessage {
                     throw HandshakeError.unknownPayload
                 }
                 offer = try reader.readUInt8()
-                timestamp = Int64(bitPattern: try reader.readUInt64())
                 guard reader.isAtEnd else { throw HandshakeError.unknownPayload }
             } catch {
                 throw .unknownPayload

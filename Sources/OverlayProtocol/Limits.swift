@@ -14,8 +14,14 @@ public enum OverlayLimits {
     static let keyBytes = 32
     static let ethernetHeaderBytes = 14
     static let arpPacketBytes = 28
-    static let initiationPayloadBytes = 10
+    static let initiationPayloadBytes = 2
     static let responsePayloadBytes = 6
+    /// Of the code that ends an initiation: a keyed BLAKE2b of 128 bits.
+    static let codeBytes = 16
+    /// Ethernet header to the end of an IPv4 header without options.
+    static let ipv4FrameBytes = ethernetHeaderBytes + 20
+    /// Where an IPv4 frame has its source address (RFC 791 section 3.1).
+    static let ipv4SourceOffset = ethernetHeaderBytes + 12
     static let greatestVNI: UInt32 = 0xff_ffff
 
     // MARK: Keys (times of the WireGuard paper, section 6.1)
@@ -44,9 +50,10 @@ public enum OverlayLimits {
     static let attemptTime: Duration = .seconds(90)
     /// A new peer is called within this time, at random, so that a cluster that starts does not call at once.
     static let firstCallSpreadMilliseconds: UInt64 = 200
-    /// Initiations that are answered, of all peers together.
-    static let handshakesPerSecond: UInt64 = 50
-    static let handshakeBurst: UInt64 = 100
+    /// Initiations with a valid code that are opened, of each peer that they name. A peer repeats one at most four
+    /// times in the first two seconds; more come only from a member that forges, and cost no other peer anything.
+    static let handshakesPerSecond: UInt64 = 5
+    static let handshakeBurst: UInt64 = 20
     /// Least time between two answered initiations of one peer.
     static let handshakeSpacing: Duration = .milliseconds(20)
     /// Handshakes that one call of `onTick` starts; the others follow at the next.

@@ -6,7 +6,7 @@ extension OverlayInstance {
     public mutating func onHandshake(
         _ bytes: [UInt8], now: Instant, using random: inout some RandomNumberGenerator
     ) {
-        guard let header = bytes.withUnsafeBytes({ try? DatagramHeader($0) }), header.counter == 0 else {
+        guard let header = bytes.withUnsafeBytes({ try? DatagramHeader($0) }) else {
             counters.drop(.malformed)
             return
         }
@@ -39,10 +39,12 @@ extension OverlayInstance {
         guard let ephemeral = KeyPair(using: &random) else { return }
         lastTimestamp = max(wall.nanoseconds, lastTimestamp == .max ? .max : lastTimestamp + 1)
         let keyID = freshKeyID(using: &random)
-        let header = DatagramHeader(kind: .initiation, keyID: keyID).encoded
+        let header = DatagramHeader(
+            kind: .initiation, keyID: keyID, counter: UInt64(bitPattern: lastTimestamp)
+        ).encoded
         let prologue = HandshakeMessage.prologue(
             cluster: identity.cluster, initiator: identity.node, responder: peers[peer].node, header: header)
-        let payload = HandshakeMessage.Initiation(timestamp: lastTimestamp, offer: offer)
+        let payload = HandshakeMessage.Initiation(offer: offer)
         guard
             let (message, next) = try? NoiseIK.initiate(
                 prologue: prologue, local: identity.keys, remote: peers[peer].publicKey, ephemeral: ephemeral,
@@ -58,14 +60,15 @@ extension OverlayInstance {
                 retryAt: retryAt))
         indexByKeyID[keyID] = peer
         counters.initiationsSent += 1
-        let datagram = header + HandshakeMessage.bytes(of: identity.node.value) + message
-        directives.append(.sendDatagram(datagram, to: peers[peer].endpoint))
+        let coded = header + HandshakeMessage.bytes(of: identity.node.value) + message
+        let code = HandshakeCode(cluster: identity.cluster, responder: peers[peer].publicKey).code(of: coded)
+        directives.append(.sendDatagram(coded + code, to: peers[peer].endpoint))
     }
 
     private mutating func finish(
         _ header: DatagramHeader, _ bytes: [UInt8], now: Instant
     ) throws(HandshakeError) {
-        guard bytes.count == HandshakeMessage.responseBytes else { throw .wrongLength }
+        guard bytes.count == HandshakeMessage.responseBytes, header.counter == 0 else { throw .wrongLength }
         guard let peer = indexByKeyID[header.keyID], case .awaiting(let pending) = peers[peer].handshake,
             pending.keyID == header.keyID
         else {
@@ -96,30 +99,46 @@ extension OverlayInstance {
 
     // MARK: Responder
 
+    /// The peer that an initiation names, when it is worth the key agreements that opening it costs.
+    ///
+    /// What is checked here is cheap, and in this order: what no member has made or what is old takes nothing from a
+    /// limit, and what a member forges takes from the limit of the peer that it names alone.
+    private mutating func admittedPeer(_ bytes: [UInt8], timestamp: Int64, now: Instant) -> Int? {
+        guard ownCode.isValid(bytes) else {
+            counters.drop(.handshakeCodeInvalid)
+            return nil
+        }
+        let node = NodeID(value: HandshakeMessage.value(of: bytes[16..<32]))
+        guard let peer = indexByNode[node] else {
+            counters.drop(.unknownPeer)
+            return nil
+        }
+        guard timestamp > peers[peer].greatestTimestamp else {
+            counters.drop(.handshakeReplayed)
+            return nil
+        }
+        guard peers[peer].answerLimit.take(at: now) else {
+            counters.drop(.handshakeRateLimited)
+            return nil
+        }
+        return peer
+    }
+
     private mutating func answer(
         _ header: DatagramHeader, _ bytes: [UInt8], now: Instant, using random: inout some RandomNumberGenerator
     ) throws(HandshakeError) {
         guard bytes.count == HandshakeMessage.initiationBytes else { throw .wrongLength }
-        let node = NodeID(value: HandshakeMessage.value(of: bytes[16..<32]))
-        guard let peer = indexByNode[node] else {
-            counters.drop(.unknownPeer)
-            return
-        }
-        guard answerLimit.take(at: now) else {
-            counters.drop(.handshakeRateLimited)
-            return
-        }
+        let timestamp = Int64(bitPattern: header.counter)
+        guard let peer = admittedPeer(bytes, timestamp: timestamp, now: now) else { return }
         let prologue = HandshakeMessage.prologue(
-            cluster: identity.cluster, initiator: node, responder: identity.node,
+            cluster: identity.cluster, initiator: peers[peer].node, responder: identity.node,
             header: Array(bytes[..<OverlayLimits.headerBytes]))
-        let received = try NoiseIK.receive(prologue: prologue, local: identity.keys, message: Array(bytes[32...]))
+        let received = try NoiseIK.receive(
+            prologue: prologue, local: identity.keys, message: Array(bytes[32...].dropLast(OverlayLimits.codeBytes)))
         guard received.remoteStatic == peers[peer].publicKey else { throw .authenticationFailed }
         let initiation = try HandshakeMessage.Initiation(received.payload)
-        guard initiation.timestamp > peers[peer].greatestTimestamp else {
-            counters.drop(.handshakeReplayed)
-            return
-        }
-        peers[peer].greatestTimestamp = initiation.timestamp
+        // The header is part of the prologue, so this too is proven by now.
+        peers[peer].greatestTimestamp = timestamp
         if let last = peers[peer].lastInitiationAt, now < last + OverlayLimits.handshakeSpacing {
             counters.drop(.handshakeRateLimited)
             return

@@ -43,12 +43,12 @@ public struct OverlayInstance: Sendable {
     }
 
     let identity: Identity
+    /// Of the initiations that come in.
+    let ownCode: HandshakeCode
     var peers: [PeerState] = []
     var indexByNode: [NodeID: Int] = [:]
     var indexByKeyID: [UInt32: Int] = [:]
     var plan = ForwardingPlan()
-    var answerLimit = TokenBucket(
-        perSecond: OverlayLimits.handshakesPerSecond, burst: OverlayLimits.handshakeBurst)
     /// Of this node's newest initiation: the next is later, whatever the wall clock does.
     var lastTimestamp = Int64.min
     var directives: [OverlayDirective] = []
@@ -59,6 +59,7 @@ public struct OverlayInstance: Sendable {
 
     public init(identity: Identity) {
         self.identity = identity
+        ownCode = HandshakeCode(cluster: identity.cluster, responder: identity.keys.publicKey)
     }
 
     // MARK: Tables

@@ -10,6 +10,10 @@ struct PeerState: Sendable {
     var handshake = HandshakeProgress.idle
     /// Of the newest initiation that this peer has sent; older ones are replays.
     var greatestTimestamp = Int64.min
+    /// Of initiations that name this peer, proven or not.
+    var answerLimit = TokenBucket(
+        perSecond: OverlayLimits.handshakesPerSecond, burst: OverlayLimits.handshakeBurst)
+    /// Of one that was proven to be this peer's.
     var lastInitiationAt: Instant?
     var lastReceivedAt: Instant?
     /// The first datagram sent after the last one that came in.

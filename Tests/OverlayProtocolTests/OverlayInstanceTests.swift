@@ -26,7 +26,7 @@ import Testing
         try pair.connect()
         let first = try pair.sealed([1])
         let second = try pair.sealed([1])
-        #expect(Array(first[..<4]) == [1, 3, 0, 0])
+        #expect(Array(first[..<4]) == [2, 3, 0, 0])
         let counters = [first, second].map { bytes in bytes[8..<16].reduce(UInt64(0)) { $0 << 8 | UInt64($1) } }
         #expect(counters[1] == counters[0] + 1)
         let vxlan = try #require(VXLANHeader(vni: vni))
@@ -123,7 +123,8 @@ import Testing
             let initiation = try datagram(instance.onTick(now: pair.now, wall: pair.wall, using: &pair.random))
             #expect(pair.deliverToB(initiation).isEmpty)
         }
-        #expect(pair.b.counters[.handshakeRefused] == 2)
+        #expect(pair.b.counters[.handshakeCodeInvalid] == 1)
+        #expect(pair.b.counters[.handshakeRefused] == 1)
         #expect(pair.b.counters[.unknownPeer] == 1)
     }
 
@@ -172,13 +173,15 @@ import Testing
         let clear = try #require(VXLANHeader(vni: vni)).encoded + frame([1])
         #expect(pair.deliverToB(clear).isEmpty)
         #expect(pair.b.counters[.clearVXLAN] == 1)
-        #expect(pair.deliverToB([2] + [UInt8](repeating: 7, count: 60)).isEmpty)
-        #expect(pair.b.counters[.unknownVersion] == 1)
+        for version: UInt8 in [1, 3] {
+            #expect(pair.deliverToB([version] + [UInt8](repeating: 7, count: 60)).isEmpty)
+        }
+        #expect(pair.b.counters[.unknownVersion] == 2)
         var random = SeededRandom(seed: 5)
         for length in 0..<400 {
             let noise = (0..<length).map { _ in UInt8(truncatingIfNeeded: random.next()) }
             #expect(pair.deliverToB(noise).isEmpty)
-            #expect(pair.deliverToB([1] + noise).isEmpty)
+            #expect(pair.deliverToB([2] + noise).isEmpty)
         }
         #expect(pair.b.counters.framesOpened == 0)
     }
