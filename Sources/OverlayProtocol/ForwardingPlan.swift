@@ -27,6 +27,17 @@ struct ForwardingPlan: Sendable {
         var gatewayMAC: MACAddress
         var owners: [UInt64: Owner] = [:]
         var hosts: [IPv4Address: Host] = [:]
+
+        /// Whether an IPv4 frame is from an address of `owner` and from that address's own MAC.
+        ///
+        /// One look-up: a host's MAC has the same owner. What a node translates on the ingress network carries the
+        /// node's own address there, which is an endpoint as well.
+        @inline(__always)
+        func isSource(of frame: UnsafeRawBufferPointer, _ owner: Owner) -> Bool {
+            let address = IPv4Address(value: frame.bigEndianUInt32(at: OverlayLimits.ipv4SourceOffset))
+            guard let host = hosts[address] else { return false }
+            return host.owner == owner && host.mac.value == frame.macValue(at: 6)
+        }
     }
 
     private enum EtherType {
@@ -71,11 +82,14 @@ struct ForwardingPlan: Sendable {
     func decide(_ frame: UnsafeRawBufferPointer, vni: UInt32) -> FrameDecision {
         guard frame.count >= OverlayLimits.ethernetHeaderBytes else { return .drop(.malformed) }
         guard let network = networks[vni] else { return .drop(.unknownNetwork) }
-        guard network.owners[frame.macValue(at: 6)] == .local else { return .drop(.foreignSource) }
         switch frame.bigEndianUInt16(at: 12) {
-        case EtherType.arp: return answerARP(frame, network)
-        case EtherType.ipv4: break
-        default: return .drop(.unsupportedEthertype)
+        case EtherType.ipv4:
+            guard frame.count >= OverlayLimits.ipv4FrameBytes else { return .drop(.malformed) }
+            guard network.isSource(of: frame, .local) else { return .drop(.foreignSource) }
+        case let other:
+            guard network.owners[frame.macValue(at: 6)] == .local else { return .drop(.foreignSource) }
+            guard other == EtherType.arp else { return .drop(.unsupportedEthertype) }
+            return answerARP(frame, network)
         }
         let destination = frame.macValue(at: 0)
         if destination & ForwardingPlan.multicastBit != 0 { return .drop(.broadcast) }
@@ -109,9 +123,15 @@ struct ForwardingPlan: Sendable {
         guard frame.count >= OverlayLimits.ethernetHeaderBytes else { return .malformed }
         guard let network = networks[vni] else { return .unknownNetwork }
         let source = frame.macValue(at: 6)
-        guard network.owners[source] == .peer(peer) else { return .notOwnedByPeer }
+        let type = frame.bigEndianUInt16(at: 12)
+        if type == EtherType.ipv4 {
+            guard frame.count >= OverlayLimits.ipv4FrameBytes else { return .malformed }
+            guard network.isSource(of: frame, .peer(peer)) else { return .notOwnedByPeer }
+        } else {
+            guard network.owners[source] == .peer(peer) else { return .notOwnedByPeer }
+        }
         guard network.owners[frame.macValue(at: 0)] == .local else { return .notForThisNode }
-        switch frame.bigEndianUInt16(at: 12) {
+        switch type {
         case EtherType.ipv4: return nil
         case EtherType.arp:
             guard let packet = ARPPacket(frame) else { return .malformed }

@@ -22,6 +22,23 @@ import Testing
         #expect(try decide([1, 2, 3]) == .drop(.malformed))
     }
 
+    @Test func anAddressThatIsNotTheSendersOwnIsNotSentFor() throws {
+        for stolen in [hostB, gateway, IPv4Address(10, 77, 0, 200), IPv4Address(8, 8, 8, 8)] {
+            #expect(try decide(frame(address: stolen, [1])) == .drop(.foreignSource))
+        }
+        var pair = try Pair()
+        var tables = pair.tables(for: nodeA)
+        let (hostC, macC) = (IPv4Address(10, 77, 0, 4), MACAddress(value: 0x02aa))
+        tables.endpoints.append(OverlayEndpoint(vni: vni, mac: macC, address: hostC, node: nodeA))
+        pair.a.onTables(tables, now: pair.now, using: &pair.random)
+        func decision(_ bytes: [UInt8]) -> FrameDecision { bytes.withUnsafeBytes { pair.a.decide($0, vni: vni) } }
+        #expect(decision(frame(from: macC, address: hostC, [1])) == .forward(peer: 0))
+        #expect(decision(frame(from: macC, address: hostA, [1])) == .drop(.foreignSource), "a neighbour's address")
+        #expect(decision(frame(from: macA, address: hostC, [1])) == .drop(.foreignSource))
+        #expect(decision(Array(frame([])[..<33])) == .drop(.malformed))
+        #expect(decision(frame([])) == .forward(peer: 0))
+    }
+
     @Test func broadcastMulticastAndIPv6NeverCross() throws {
         #expect(try decide(frame(to: MACAddress(value: .max), [1])) == .drop(.broadcast))
         #expect(try decide(frame(to: MACAddress(value: 0x0100_5e00_00fb), [1])) == .drop(.broadcast))

@@ -146,12 +146,25 @@ import Testing
             return frames(pair.deliverToB(sent)).count == 1
         }
         #expect(try offer(frame([1])))
-        #expect(try !offer(frame(from: macC, [1])))
+        #expect(try !offer(frame(from: macC, address: hostC, [1])))
         #expect(pair.b.counters[.notOwnedByPeer] == 1)
         #expect(try !offer(frame([1]), network: 5))
         #expect(pair.b.counters[.unknownNetwork] == 1)
         #expect(try !offer(frame(to: MACAddress(value: 0x02bb), [1])))
         #expect(pair.b.counters[.notForThisNode] == 1)
+    }
+
+    @Test func aPeersFramesCarryAnAddressThatIsItsOwn() throws {
+        let pair = try Pair()
+        func admitted(_ bytes: [UInt8]) -> DropReason? {
+            bytes.withUnsafeBytes { pair.b.plan.admit($0, vni: vni, from: 0) }
+        }
+        #expect(admitted(frame([1])) == nil)
+        for stolen in [hostB, gateway, IPv4Address(10, 77, 0, 200), IPv4Address(8, 8, 8, 8)] {
+            #expect(admitted(frame(address: stolen, [1])) == .notOwnedByPeer)
+        }
+        #expect(admitted(frame(from: MACAddress(value: 0x02aa), address: hostA, [1])) == .notOwnedByPeer)
+        #expect(admitted(Array(frame([])[..<33])) == .malformed)
     }
 
     @Test func arpFromAPeerMustNameItsOwnAddress() throws {

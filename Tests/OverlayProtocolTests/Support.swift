@@ -21,9 +21,14 @@ let cluster = ClusterID(value: 99)
 let endpointA = UnderlayEndpoint(IPv4Address(192, 0, 2, 1), port: 4789)
 let endpointB = UnderlayEndpoint(IPv4Address(192, 0, 2, 2), port: 4789)
 
-/// An Ethernet frame with an IPv4 ethertype and any content.
-func frame(from source: MACAddress = macA, to destination: MACAddress = macB, _ payload: [UInt8]) -> [UInt8] {
-    destination.bytes + source.bytes + [0x08, 0x00] + payload
+/// An Ethernet frame with an IPv4 header and any content; the addresses are, if not said, those of the MACs.
+func frame(
+    from source: MACAddress = macA, to destination: MACAddress = macB, address: IPv4Address? = nil, _ payload: [UInt8]
+) -> [UInt8] {
+    let length = UInt16(20 + payload.count)
+    let header: [UInt8] = [0x45, 0, UInt8(length >> 8), UInt8(length & 0xff), 0, 0, 0x40, 0, 64, 253, 0, 0]
+    let sender = address.map(\.bytes) ?? Array(source.bytes[2...])
+    return destination.bytes + source.bytes + [0x08, 0x00] + header + sender + Array(destination.bytes[2...]) + payload
 }
 
 func arp(
