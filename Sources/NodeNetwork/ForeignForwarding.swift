@@ -5,9 +5,16 @@ enum ForeignForwarding {
         var name: String
         var isForwarding = false
         var drops = false
-        /// Handles of our own rules in it.
-        var own: [String] = []
+        /// Our own rules in it, with their handles.
+        var own: [(rule: String, handle: String)] = []
+        /// In their order.
         var rules: [String] = []
+
+        /// Whether a rule that begins so accepts before anything else decides.
+        func accepts(_ match: String) -> Bool {
+            rules.prefix { !ForeignForwarding.isFinal($0) }
+                .contains { $0.hasPrefix(match) && $0.contains("accept") }
+        }
     }
 
     static let comment = "swarm"
@@ -16,10 +23,14 @@ enum ForeignForwarding {
     static func additions(_ ruleset: String) -> [String] {
         let chains = parse(ruleset)
         return targets(chains).flatMap { chain -> [String] in
-            ["iifname", "oifname"].compactMap { side in
+            ["iifname", "oifname"].flatMap { side -> [String] in
                 let match = "\(side) \"\(NetworkLimits.hostLink)\""
-                if chain.rules.contains(where: { $0.hasPrefix(match) && $0.contains("accept") }) { return nil }
-                return "insert rule \(chain.table) \(chain.name) \(match) accept comment \"\(comment)\""
+                if chain.accepts(match) { return [] }
+                // One of ours that a later rule of somebody else stands before has no effect any more.
+                let stale = chain.own.filter { $0.rule.hasPrefix(match) }
+                return stale.map { "delete rule \(chain.table) \(chain.name) handle \($0.handle)" } + [
+                    "insert rule \(chain.table) \(chain.name) \(match) accept comment \"\(comment)\""
+                ]
             }
         }
     }
@@ -27,8 +38,20 @@ enum ForeignForwarding {
     /// Commands that take our rules out of other programs' chains.
     static func removals(_ ruleset: String) -> [String] {
         parse(ruleset).filter { $0.table != NetworkLimits.table }.flatMap { chain in
-            chain.own.map { "delete rule \(chain.table) \(chain.name) handle \($0)" }
+            chain.own.map { "delete rule \(chain.table) \(chain.name) handle \($0.handle)" }
         }
+    }
+
+    /// A rule without a condition that ends the chain: what follows it is never reached.
+    fileprivate static func isFinal(_ rule: String) -> Bool {
+        let verdict = verdict(rule)
+        return ["drop", "return", "accept"].contains(verdict) || verdict.hasPrefix("reject")
+    }
+
+    /// The rule without handle and counter.
+    fileprivate static func verdict(_ rule: String) -> String {
+        let text = rule.split(separator: "#").first.map { $0.trimmed } ?? ""
+        return text.hasPrefix("counter ") ? String(text.dropFirst("counter ".count)) : text
     }
 
     /// Docker's chain for its users where there is one, since Docker rewrites FORWARD; else the chain that drops.
@@ -66,11 +89,11 @@ extension ForeignForwarding.Chain {
         }
         rules.append(text)
         if text.contains("comment \"\(ForeignForwarding.comment)\""), let handle = text.split(separator: " ").last {
-            own.append(String(handle))
+            own.append((text, String(handle)))
         }
         // Only what drops whatever comes: a rule with a condition of its own is somebody's intent.
-        let verdict = text.split(separator: "#").first.map { $0.trimmed } ?? ""
-        if verdict == "drop" || verdict.hasPrefix("reject") || verdict == "counter drop" { drops = true }
+        let verdict = ForeignForwarding.verdict(text)
+        if verdict == "drop" || verdict.hasPrefix("reject") { drops = true }
     }
 }
 

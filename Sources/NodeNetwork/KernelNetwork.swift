@@ -17,10 +17,10 @@ final class KernelNetwork: Sendable {
         var nodeListing: String?
     }
 
-    private let folder: String
+    let folder: String
     let thread: NamespaceThread
     private let dataplane: Dataplane
-    private let namespace: SharedDescriptor
+    let namespace: SharedDescriptor
     private let state = Mutex(State())
 
     init(folder: String, thread: NamespaceThread, dataplane: Dataplane) throws {
@@ -28,71 +28,6 @@ final class KernelNetwork: Sendable {
         self.thread = thread
         self.dataplane = dataplane
         namespace = try NodeNamespace.open(in: folder, thread: thread)
-    }
-
-    // MARK: The way to the host
-
-    /// The veth to the host and the settings of both ends.
-    func connect() throws {
-        var netlink = try NetlinkSocket()
-        if try !netlink.links().contains(where: { $0.name == NetworkLimits.hostLink }) {
-            let peer = VethPeer(
-                name: NetworkLimits.uplink, mtu: NetworkLimits.uplinkMTU, namespace: namespace.descriptor.number)
-            try netlink.perform(
-                .createVeth(name: NetworkLimits.hostLink, mtu: NetworkLimits.uplinkMTU, peer: peer))
-        }
-        try configure(&netlink, NetworkLimits.hostLink, NetworkLimits.hostAddress)
-        let settings = "/proc/sys/net/ipv4/conf/\(NetworkLimits.hostLink)"
-        // Connections from the host's own 127.0.0.1 to published ports leave through this link.
-        try write(settings + "/route_localnet", "1")
-        try write(settings + "/rp_filter", "0")
-        try HostForwarding.enable(folder: folder)
-        try thread.inside(namespace) {
-            try prepareNamespace()
-            var netlink = try NetlinkSocket()
-            let index = try configure(&netlink, NetworkLimits.uplink, NetworkLimits.nodeAddress)
-            let everywhere = IPv4Network(address: IPv4Address(value: 0), prefixLength: 0)
-            if let everywhere {
-                try netlink.perform(
-                    .setRoute(
-                        NetworkRoute(destination: everywhere, gateway: NetworkLimits.hostAddress, link: index)))
-            }
-        }
-    }
-
-    private func prepareNamespace() throws {
-        try Loopback.bringUp()
-        try write("/proc/sys/net/ipv4/ip_forward", "1")
-        try write("/proc/sys/net/ipv4/conf/all/rp_filter", "0")
-        try write("/proc/sys/net/ipv4/conf/default/rp_filter", "0")
-        // What routes for containers must not tell them of shorter ways that do not exist.
-        try write("/proc/sys/net/ipv4/conf/all/send_redirects", "0")
-        try write("/proc/sys/net/ipv4/conf/default/send_redirects", "0")
-        for optional in [
-            "/proc/sys/net/ipv6/conf/all/disable_ipv6", "/proc/sys/net/ipv6/conf/default/disable_ipv6",
-        ] where File.exists(optional) { try write(optional, "1") }
-        for call in ["iptables", "ip6tables", "arptables"] {
-            let path = "/proc/sys/net/bridge/bridge-nf-call-\(call)"
-            if File.exists(path) { try write(path, "0") }
-        }
-    }
-
-    @discardableResult
-    private func configure(_ netlink: inout NetlinkSocket, _ link: String, _ address: IPv4Address) throws -> Int32 {
-        guard let index = try netlink.links().first(where: { $0.name == link })?.index else {
-            throw Failure(.internal, "the node's link \(link) is not there: remove \(NetworkLimits.hostLink), restart")
-        }
-        let wanted = LinkAddress(link: index, address: address, prefixLength: NetworkLimits.uplinkPrefix)
-        try netlink.perform([.changeLink(link, up: true), .addAddress(wanted)])
-        return index
-    }
-
-    private func write(_ path: String, _ value: String) throws {
-        do throws(Errno) {
-            try File.writeValue(path, value)
-        } catch {
-            throw Failure(.internal, "setting \(path) to \(value)", cause: error)
-        }
     }
 
     // MARK: Reconciling
@@ -183,10 +118,9 @@ final class KernelNetwork: Sendable {
         try Loopback.bringUp()
         // A published port's answer leaves by the default route, which may be another interface.
         for interface in ["all", endpoint.name] {
-            try write("/proc/sys/net/ipv4/conf/\(interface)/rp_filter", "0")
+            try KernelSetting("/proc/sys/net/ipv4/conf/\(interface)/rp_filter", "0").apply()
         }
-        let ipv6 = "/proc/sys/net/ipv6/conf/\(endpoint.name)/disable_ipv6"
-        if File.exists(ipv6) { try write(ipv6, "1") }
+        try KernelSetting("/proc/sys/net/ipv6/conf/\(endpoint.name)/disable_ipv6", "1", isOptional: true).apply()
         var inner = try NetlinkSocket()
         guard let index = try inner.links().first(where: { $0.name == endpoint.name })?.index else {
             throw Errno.noDevice
@@ -195,9 +129,7 @@ final class KernelNetwork: Sendable {
             .addAddress(LinkAddress(link: index, address: endpoint.address, prefixLength: endpoint.prefixLength)),
             .changeLink(endpoint.name, up: true),
         ])
-        if let gateway = endpoint.gateway,
-            let everywhere = IPv4Network(address: IPv4Address(value: 0), prefixLength: 0)
-        {
+        if let gateway = endpoint.gateway, let everywhere = NetworkLimits.everywhere {
             try inner.perform(
                 .setRoute(NetworkRoute(destination: everywhere, gateway: gateway, link: index)))
         }
@@ -234,15 +166,23 @@ final class KernelNetwork: Sendable {
     /// What is not as it should be, for people.
     func differences(_ desired: DesiredState, namespaces: [TaskID: SharedDescriptor]) throws -> [String] {
         var found = try thread.inside(namespace) {
-            var found = Reconciler.plan(desired, try observe()).map(\.description)
+            var found = try nodeDifferences()
+            found += Reconciler.plan(desired, try observe()).compactMap { step in
+                // A container that has ended took its interface along: nothing is left to attach.
+                if case .attach(let endpoint, _) = step, namespaces[endpoint.task] == nil { return nil }
+                return step.description
+            }
             let listing = Firewall.listing(of: NetworkLimits.table)
             if state.withLock({ $0.nodeListing != listing }) {
-                found.append("the rules of the node's namespace differ")
+                found.append("the rules of the node's namespace in table \(NetworkLimits.table) differ")
             }
             return found
         }
+        found += try hostDifferences()
         let listing = Firewall.listing(of: NetworkLimits.table)
-        if state.withLock({ $0.hostListing != listing }) { found.append("the rules of the host differ") }
+        if state.withLock({ $0.hostListing != listing }) {
+            found.append("the rules of the host in table \(NetworkLimits.table) differ")
+        }
         found += ForeignForwarding.additions(try Firewall.ruleset()).map {
             "a foreign chain drops forwarded traffic: \($0)"
         }
@@ -251,10 +191,18 @@ final class KernelNetwork: Sendable {
 
     // MARK: Containers
 
-    /// Opens the resolver's sockets in a container's namespace and leads port 53 to them.
-    func openResolver(in container: SharedDescriptor) throws -> (udp: SharedDescriptor, tcp: SharedDescriptor) {
+    /// The resolver's sockets in a container's namespace, with port 53 led to them: those kept from before, or new ones.
+    func openResolver(in container: SharedDescriptor, kept: [SharedDescriptor]) throws -> [SharedDescriptor] {
         try thread.inside(container) {
             try Loopback.bringUp()
+            if kept.count == 2 {
+                let (udp, tcp) = (kept[0], kept[1])
+                try Firewall.apply(
+                    Rulesets.container(
+                        udp: try InternetSocket.port(of: udp.descriptor),
+                        tcp: try InternetSocket.port(of: tcp.descriptor)))
+                return kept
+            }
             let (udp, udpPort) = try openFirst { port throws(Errno) in
                 try InternetSocket.bindUDP(NetworkLimits.resolverAddress, port: port)
             }
@@ -262,7 +210,7 @@ final class KernelNetwork: Sendable {
                 try InternetSocket.listenTCP(NetworkLimits.resolverAddress, port: port)
             }
             try Firewall.apply(Rulesets.container(udp: udpPort, tcp: tcpPort))
-            return (udp, tcp)
+            return [udp, tcp]
         }
     }
 
@@ -321,26 +269,5 @@ final class KernelNetwork: Sendable {
         }
         NodeNamespace.remove(in: folder)
         try HostForwarding.restore(folder: folder)
-    }
-}
-
-/// The host's ip_forward, which is shared with others: changed only where it is off, and put back.
-enum HostForwarding {
-    private static let setting = "/proc/sys/net/ipv4/ip_forward"
-
-    private static func record(_ folder: String) -> String { folder + "/host-ip-forward" }
-
-    static func enable(folder: String) throws {
-        let value = try File.readText(setting)
-        guard value.first == "0" else { return }
-        // First the record, so that a crash in between changes nothing for ever.
-        try File.replace(record(folder), with: Array("0".utf8))
-        try File.writeValue(setting, "1")
-    }
-
-    static func restore(folder: String) throws {
-        guard File.exists(record(folder)) else { return }
-        try File.writeValue(setting, "0")
-        try File.remove(record(folder))
     }
 }

@@ -32,6 +32,7 @@ enum NetworkLimits {
 
     static let hostAddress = IPv4Address(169, 254, 57, 1)
     static let nodeAddress = IPv4Address(169, 254, 57, 2)
+    static let everywhere = IPv4Network(address: IPv4Address(value: 0), prefixLength: 0)
     static let uplinkPrefix: UInt8 = 30
     static let localGateway = IPv4Address(169, 254, 60, 1)
     static let localPrefix: UInt8 = 22

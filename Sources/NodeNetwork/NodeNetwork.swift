@@ -1,6 +1,6 @@
 public import ClusterModel
 import Glibc
-import LinuxSystem
+public import LinuxSystem
 import NameService
 import OverlayDataplane
 public import OverlayProtocol
@@ -42,10 +42,13 @@ public actor NodeNetwork {
     public struct RunningTask: Sendable {
         public var task: ClusterTask
         public var pid: Int32
+        /// What ``NodeNetwork/resolverSockets(of:)`` gave to be kept; empty when nothing was.
+        public var resolver: [SharedDescriptor]
 
-        public init(task: ClusterTask, pid: Int32) {
+        public init(task: ClusterTask, pid: Int32, resolver: [SharedDescriptor] = []) {
             self.task = task
             self.pid = pid
+            self.resolver = resolver
         }
     }
 
@@ -66,6 +69,7 @@ public actor NodeNetwork {
     private var isRestored = false
     private var tasks: [TaskID: LocalTask] = [:]
     private var namespaces: [TaskID: SharedDescriptor] = [:]
+    private var resolvers: [TaskID: [SharedDescriptor]] = [:]
 
     public init(_ configuration: Configuration) {
         self.configuration = configuration
@@ -90,11 +94,12 @@ public actor NodeNetwork {
             socket = try InternetSocket.bindUDP(configuration.underlayAddress, port: configuration.dataPathPort)
         } catch {
             thread.stop()
-            let owner = PortOwner.of(configuration.dataPathPort, protocol: .udp)
+            let owner = error == .addressInUse ? PortOwner.of(configuration.dataPathPort, protocol: .udp) : nil
+            let reason = owner.map { " (in use by \($0); end it, or make the cluster with another --data-path-port)" }
             throw Failure(
                 .unavailable,
-                "binding the overlay to \(configuration.underlayAddress):\(configuration.dataPathPort)/udp"
-                    + (owner.map { " (in use by \($0); choose another --data-path-port)" } ?? ""), cause: error)
+                "cannot bind the overlay to \(configuration.underlayAddress):\(configuration.dataPathPort)/udp"
+                    + (reason ?? ""), cause: error)
         }
         let identity = OverlayInstance.Identity(
             cluster: configuration.cluster, node: configuration.node, keys: configuration.keys)
@@ -200,6 +205,7 @@ public actor NodeNetwork {
         let ports = PortTable(view: view, node: configuration.node, tasks: tasks)
         let (kernel, namespaces, state) = (running.kernel, namespaces, desired)
         try await running.thread.run {
+            if includingForeignRules { try kernel.connect() }
             try kernel.reconcile(state, ports: ports, namespaces: namespaces)
             if includingForeignRules { try kernel.openForeignChains() }
         }
@@ -227,7 +233,7 @@ public actor NodeNetwork {
         do {
             try await take(task, namespace, running)
             try await reconcile()
-            try await serveNames(task, namespace, running)
+            try await serveNames(task, namespace, kept: [], running)
         } catch {
             try? await detach(task: task)
             throw error
@@ -249,6 +255,7 @@ public actor NodeNetwork {
         running?.names.post(.forget(task.id))
         tasks.removeValue(forKey: task.id)
         namespaces.removeValue(forKey: task.id)
+        resolvers.removeValue(forKey: task.id)
         try await reconcile()
     }
 
@@ -264,7 +271,7 @@ public actor NodeNetwork {
             let namespace = SharedDescriptor(opened)
             // Names first: lookups wait for them. One container's trouble is not the others'.
             do {
-                try await serveNames(entry.task, namespace, running)
+                try await serveNames(entry.task, namespace, kept: entry.resolver, running)
             } catch {
                 failure = failure ?? error
             }
@@ -318,14 +325,21 @@ public actor NodeNetwork {
         return free
     }
 
-    private func serveNames(_ task: ClusterTask, _ namespace: SharedDescriptor, _ running: Running) async throws {
+    /// The sockets that a task's resolver listens at. Whoever keeps copies and gives them to ``restore(_:)`` lets
+    /// lookups wait for the daemon's next life instead of being refused meanwhile.
+    public func resolverSockets(of task: TaskID) -> [SharedDescriptor] { resolvers[task] ?? [] }
+
+    private func serveNames(
+        _ task: ClusterTask, _ namespace: SharedDescriptor, kept: [SharedDescriptor], _ running: Running
+    ) async throws {
         let kernel = running.kernel
-        let sockets = try await running.thread.run { try kernel.openResolver(in: namespace) }
+        let sockets = try await running.thread.run { try kernel.openResolver(in: namespace, kept: kept) }
+        resolvers[task.id] = sockets
         let asked = task.spec.container.dns.nameservers
         running.names.post(
             .serve(
                 NameServer.Container(
-                    task: task.id, networks: task.networks.map(\.network), udp: sockets.udp, tcp: sockets.tcp,
+                    task: task.id, networks: task.networks.map(\.network), udp: sockets[0], tcp: sockets[1],
                     upstreams: asked.isEmpty ? nil : asked)))
     }
 

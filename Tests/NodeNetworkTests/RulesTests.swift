@@ -131,6 +131,23 @@ import Testing
             ])
     }
 
+    @Test func `One of ours behind a rule that ends the chain is put in front again`() {
+        let late = """
+            \t\tcounter return # handle 40
+            \t\tiifname "swarm0" accept comment "swarm" # handle 31
+            \t\toifname "swarm0" accept comment "swarm" # handle 30
+            \t\tcounter return # handle 20
+            """
+        let passed = docker.replacing("\t\tcounter return # handle 20", with: late)
+        #expect(
+            ForeignForwarding.additions(passed).filter { $0.contains("ip filter") } == [
+                "delete rule ip filter DOCKER-USER handle 31",
+                #"insert rule ip filter DOCKER-USER iifname "swarm0" accept comment "swarm""#,
+                "delete rule ip filter DOCKER-USER handle 30",
+                #"insert rule ip filter DOCKER-USER oifname "swarm0" accept comment "swarm""#,
+            ])
+    }
+
     @Test func `A port's sockets are found in the kernel's table`() {
         let table = """
               sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
