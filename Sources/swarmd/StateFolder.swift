@@ -12,7 +12,16 @@ final class StateFolder: Sendable {
     /// - Throws: ``Failure`` when the folder cannot be used, or another swarmd uses it.
     init(_ path: String) throws(Failure) {
         self.path = path
-        for folder in [path, "\(path)/identity", "\(path)/tasks", "\(path)/volumes"] {
+        // A file there is no folder, whatever mkdir(2) says of its name.
+        if mkdir(path, 0o700) != 0 && errno != EEXIST { throw StateFolder.problem("make the folder", path) }
+        var status = stat()
+        if stat(path, &status) != 0 { throw StateFolder.problem("use the state folder", path) }
+        guard status.st_mode & S_IFMT == S_IFDIR else {
+            throw Failure(
+                .failedPrecondition,
+                "cannot use the state folder \(path): it is not a folder; move it away, or choose another with --state")
+        }
+        for folder in ["\(path)/identity", "\(path)/tasks", "\(path)/volumes"] {
             if mkdir(folder, 0o700) != 0 && errno != EEXIST { throw StateFolder.problem("make the folder", folder) }
         }
         let file = "\(path)/lock"
@@ -48,9 +57,18 @@ final class StateFolder: Sendable {
         let descriptor = open(aside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else { throw StateFolder.problem("write", aside) }
         let bytes = Array(text.utf8)
-        let isWritten = Glibc.write(descriptor, bytes, bytes.count) == bytes.count && fsync(descriptor) == 0
+        var done = 0
+        while done < bytes.count {
+            let count = bytes.withUnsafeBytes {
+                Glibc.write(descriptor, $0.baseAddress?.advanced(by: done), $0.count - done)
+            }
+            if count < 0 && errno == EINTR { continue }
+            guard count > 0 else { throw StateFolder.abandoned(aside, descriptor, "write", file) }
+            done += count
+        }
+        guard fsync(descriptor) == 0 else { throw StateFolder.abandoned(aside, descriptor, "sync", file) }
         close(descriptor)
-        guard isWritten, rename(aside, file) == 0 else { throw StateFolder.problem("write", file) }
+        guard rename(aside, file) == 0 else { throw StateFolder.problem("write", file) }
         let parent = String(file[..<(file.lastIndex(of: "/") ?? file.startIndex)])
         let folder = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         guard folder >= 0 else { throw StateFolder.problem("open", parent) }
@@ -60,12 +78,23 @@ final class StateFolder: Sendable {
 
     func remove(_ name: String) { unlink("\(path)/\(name)") }
 
+    /// The half written file gives its room back; the one before it is as it was.
+    private static func abandoned(
+        _ aside: String, _ descriptor: Int32, _ action: String, _ file: String
+    ) -> Failure {
+        let failure = problem(action, file)
+        close(descriptor)
+        unlink(aside)
+        return failure
+    }
+
     private static func problem(_ action: String, _ path: String) -> Failure {
         let code = errno
         let hint =
             switch code {
             case EACCES, EPERM: ": swarmd must run as root and own its state folder"
-            case ENOSPC, EDQUOT: ": make room on the disk, then start swarmd again"
+            case ENOSPC, EDQUOT: ": the disk is full; make room, then start swarmd again"
+            case EROFS: ": its file system is mounted read-only; look at the kernel's log, then mount it for writing"
             case ENOTDIR, ENOENT: ": its parent is missing or not a folder"
             default: ""
             }
