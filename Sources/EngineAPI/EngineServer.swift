@@ -87,6 +87,7 @@ extension EngineAPI {
         case .networkCreate: try await networkCreate(exchange)
         case .networkInspect(let name): try await networkInspect(name)
         case .networkRemove(let name): try await networkRemove(name)
+        case .networkCheck: try await networkCheck()
         case .secretList, .secretCreate, .secretInspect, .secretUpdate, .secretRemove:
             try await answerSecret(route, exchange)
         case .configList, .configCreate, .configInspect, .configUpdate, .configRemove:

@@ -9,6 +9,7 @@ import Logging
 import NodeNetwork
 import OverlayProtocol
 import Primitives
+import Synchronization
 import WorkerNode
 
 /// This machine: its images, volumes, containers and what it is.
@@ -19,6 +20,8 @@ final class Machine: NodePort {
     let images: ImageAdapter
     let volumes: VolumeAdapter
     private let volumeFolder: VolumeFolder
+    /// Of the cluster that the node is or was last in.
+    private let network = Mutex<NodeNetwork?>(nil)
 
     static let engineVersion = "0.1.0"
 
@@ -49,6 +52,7 @@ final class Machine: NodePort {
                 cluster: credentials.identity.cluster, node: credentials.identity.node,
                 runFolder: "\(settings.run)/network", underlayAddress: membership.dataPathAddress,
                 dataPathPort: membership.dataPathPort, keys: overlayKeys))
+        self.network.withLock { $0 = network }
         let endpoint = "\(membership.dataPathAddress):\(membership.dataPathPort)"
         return try ContainerTasks(
             runtime: runtime, images: try images.store(), volumes: volumeFolder,
@@ -113,6 +117,13 @@ final class Machine: NodePort {
     }
 
     // MARK: Network
+
+    func networkDifferences() async throws -> [String] {
+        guard let network = network.withLock({ $0 }) else {
+            throw Failure(.unavailable, "This node is not part of a swarm")
+        }
+        return try await network.check()
+    }
 
     /// Bytes of a frame inside the overlay: an underlay of 1500 less 102 for the outer headers over IPv6.
     func overlayMTU(_ membership: NodeMembership) -> UInt16 { 1398 }

@@ -102,7 +102,13 @@ public actor FakeVolumes: VolumePort {
 }
 
 public struct FakeNode: NodePort {
-    public init() {}
+    private let differences: [String]
+
+    public init(differences: [String] = []) {
+        self.differences = differences
+    }
+
+    public func networkDifferences() -> [String] { differences }
 
     public func facts() -> NodeFacts {
         NodeFacts(

@@ -65,6 +65,16 @@ extension EngineAPI {
         return Reply.empty(.noContent)
     }
 
+    /// This node's own networks, on workers too.
+    func networkCheck() async throws -> Response {
+        let membership = await cluster.membership()
+        guard membership.state != .inactive, let id = membership.nodeID else { throw DockerTexts.notInSwarm }
+        let facts = await node.facts()
+        return try Reply.json(
+            Docker.NetworkCheck(
+                NodeID: id.description, Hostname: facts.hostname, Differences: try await node.networkDifferences()))
+    }
+
     /// A service on each used network; an ingress port uses the ingress network.
     private static func users(of tables: ClusterTables) -> [NetworkID: String] {
         let ingress = tables.networks.sorted.first { $0.spec.isIngress }

@@ -5,6 +5,8 @@ public protocol NodePort: Sendable {
     func facts() async -> NodeFacts
     /// The task containers of this node, ended ones included.
     func containers() async throws -> [ContainerRecord]
+    /// Where the kernel's network state is not as the managers want it, a sentence each.
+    func networkDifferences() async throws -> [String]
 }
 
 public struct NodeFacts: Hashable, Sendable {

@@ -8,6 +8,8 @@ enum Route: Hashable, Sendable {
     case version
     case info
     case swarmInspect, swarmInit, swarmJoin, swarmLeave, swarmUpdate
+    /// Not Docker's.
+    case networkCheck
     case nodeList
     case nodeInspect(String), nodeUpdate(String), nodeRemove(String)
     case serviceList, serviceCreate
@@ -62,6 +64,7 @@ enum Route: Hashable, Sendable {
         case (.post, ["join"]): .swarmJoin
         case (.post, ["leave"]): .swarmLeave
         case (.post, ["update"]): .swarmUpdate
+        case (.get, ["network", "check"]): .networkCheck
         default: nil
         }
     }

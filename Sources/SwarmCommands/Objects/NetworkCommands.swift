@@ -4,7 +4,9 @@ import DockerSchema
 struct NetworkCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "network", abstract: "Manage overlay networks.",
-        subcommands: [NetworkList.self, NetworkCreate.self, NetworkInspect.self, NetworkRemove.self])
+        subcommands: [
+            NetworkList.self, NetworkCreate.self, NetworkInspect.self, NetworkRemove.self, NetworkCheck.self,
+        ])
 }
 
 struct NetworkList: EngineCommand {
@@ -96,6 +98,36 @@ struct NetworkRemove: EngineCommand {
             try await engine.send("DELETE", ["networks", network])
             Console.line(network)
         }
+    }
+}
+
+struct NetworkCheck: EngineCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "check", abstract: "Compare this node's kernel with what its networks should be.",
+        discussion: """
+            Looks at links, addresses, settings, rules, and at other programs' rules that cut containers off. The exit
+            code is 1 when something differs.
+
+            EXAMPLE: swarmctl network check
+            """)
+
+    @OptionGroup var connection: ConnectionOptions
+    @Option(name: .shortAndLong, help: "json or TEMPLATE.") var format: String?
+
+    func run(_ engine: EngineClient) async throws {
+        let answer: JSONValue = try await engine.get(["swarm", "network", "check"])
+        let check = try DockerJSON.decode(Docker.NetworkCheck.self, from: DockerJSON.encode(answer))
+        if let format {
+            Console.line(format == "json" ? try DockerJSON.text(answer) : try Template(format).render(answer))
+        } else {
+            for difference in check.Differences { Console.line("\(check.Hostname): \(difference)") }
+        }
+        guard check.Differences.isEmpty else {
+            throw CommandFailure(
+                "\(check.Hostname): \(check.Differences.count) differences; swarmd repairs what it can within 10 s: check "
+                    + "again, and look for who changes what stays")
+        }
+        if format == nil { Console.line("\(check.Hostname): links, addresses and rules are as they should be") }
     }
 }
 
