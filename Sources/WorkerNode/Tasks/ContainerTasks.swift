@@ -54,6 +54,17 @@ public final class ContainerTasks: TaskRuntime {
         ContentDigest(hashing: Array(task.description.utf8)).hex
     }
 
+    /// Under which name a supervisor keeps the sockets of its container's resolver.
+    private static let resolverName = "resolver"
+
+    /// Lookups then wait for a daemon that is away, instead of being refused.
+    private func keepResolver(of task: TaskID, _ container: Container) async {
+        do {
+            try await container.storeDescriptors(
+                ContainerTasks.resolverName, await network.resolverSockets(of: task))
+        } catch { log.warning("names in task \(task) will not answer while swarmd restarts: \(error)") }
+    }
+
     public func describe() async throws -> NodeDescription { try await machine() }
     public func save(_ record: TaskRecord) throws { try records.save(record) }
     public func update(_ view: NetworkView) async throws { try await network.update(view) }
@@ -70,7 +81,10 @@ public final class ContainerTasks: TaskRuntime {
             switch try await runtime.reconnect(id) {
             case .running(let container):
                 containers.withLock { $0[record.task.id] = container }
-                attached.append(NodeNetwork.RunningTask(task: record.task, pid: container.pid))
+                attached.append(
+                    NodeNetwork.RunningTask(
+                        task: record.task, pid: container.pid,
+                        resolver: (try? await container.fetchDescriptors(ContainerTasks.resolverName)) ?? []))
                 result.append((record, .running(status(of: container, id))))
             case .created(let container):
                 // Its network was being made when the daemon ended: it is made again from the beginning.
@@ -114,6 +128,7 @@ public final class ContainerTasks: TaskRuntime {
             let container = try await runtime.create(configuration)
             do {
                 try await network.attach(task: task, containerPID: container.pid)
+                await keepResolver(of: task.id, container)
                 try Task.checkCancellation()
             } catch {
                 await detach(task)
