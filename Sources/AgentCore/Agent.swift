@@ -28,6 +28,8 @@ public struct Agent: Sendable {
     private var secrets: [SecretID: Secret] = [:]
     private var configs: [ConfigID: Config] = [:]
     private var health: [TaskID: HealthMonitor] = [:]
+    /// How often in a row a container could not be told to stop, and when that is tried again.
+    private var failedStops: [TaskID: (count: Int, retryAt: Instant?)] = [:]
     /// Parts of a complete set until its last one is here.
     private var incoming: [AssignmentItem]?
 
@@ -45,7 +47,7 @@ public struct Agent: Sendable {
         let drains = records.values.compactMap { record in
             if case .draining(let until) = record.phase { until } else { nil }
         }
-        return (drains + health.values.compactMap(\.nextProbeAt)).min()
+        return (drains + health.values.compactMap(\.nextProbeAt) + failedStops.values.compactMap(\.retryAt)).min()
     }
 
     // MARK: Start and sessions
@@ -57,11 +59,8 @@ public struct Agent: Sendable {
         var record = record
         switch container {
         case .running(let status):
-            record.phase = .running
-            record.status.container = status
             records[record.task.id] = record
-            monitorHealth(of: record, now: now)
-            return reconcile(record.task.id, now: now, wallClock: wallClock)
+            return resume(record, status, now: now, wallClock: wallClock)
         case .exited(let exit):
             records[record.task.id] = record
             return record.phase == .ended
@@ -76,6 +75,30 @@ public struct Agent: Sendable {
             records[record.task.id] = record
             return [.save(record)]
         }
+    }
+
+    /// A container that went on while no daemon was here.
+    private mutating func resume(
+        _ record: TaskRecord, _ container: ContainerStatus, now: Instant, wallClock: Timestamp
+    ) -> [Directive] {
+        let id = record.task.id
+        if record.phase == .stopping {
+            // Nobody knows whether the signal was sent. The health says later whether the end is a failure.
+            let health = record.status.container?.health ?? .none
+            records[id]?.status.container = container
+            records[id]?.status.container?.health = health
+            return [stopDirective(record)]
+        }
+        monitorHealth(of: record, now: now)
+        var status = record.status
+        if status.state < .running {
+            // Started, but the daemon ended before it could say so.
+            status = startedStatus(id, container, wallClock)
+        } else {
+            status.container = container
+            if health[id] != nil { status.container?.health = .starting }
+        }
+        return move(id, to: .running, status) + reconcile(id, now: now, wallClock: wallClock)
     }
 
     /// A session with a manager began: it is told where every task stands.
@@ -185,20 +208,25 @@ public struct Agent: Sendable {
         switch result {
         case .success(let container):
             monitorHealth(of: record, now: now)
-            let isHealthy = health[id] == nil
-            var container = container
-            container.health = isHealthy ? .none : .starting
-            let status = TaskStatus(
-                state: isHealthy ? .running : .starting, timestamp: wallClock,
-                message: isHealthy ? "started" : "waiting for the first healthy check", container: container,
-                isServing: isHealthy)
-            return move(id, to: .running, status) + reconcile(id, now: now, wallClock: wallClock)
+            return move(id, to: .running, startedStatus(id, container, wallClock))
+                + reconcile(id, now: now, wallClock: wallClock)
         case .failure(let failure):
             let status = TaskStatus(
                 state: .failed, timestamp: wallClock, message: "starting", error: failure.description,
                 container: record.status.container)
             return move(id, to: .ended, status) + reconcile(id, now: now, wallClock: wallClock)
         }
+    }
+
+    /// The status of a container that has just started; one with a health check has still to pass it.
+    private func startedStatus(_ id: TaskID, _ container: ContainerStatus, _ wallClock: Timestamp) -> TaskStatus {
+        let isHealthy = health[id] == nil
+        var container = container
+        container.health = isHealthy ? .none : .starting
+        return TaskStatus(
+            state: isHealthy ? .running : .starting, timestamp: wallClock,
+            message: isHealthy ? "started" : "waiting for the first healthy check", container: container,
+            isServing: isHealthy)
     }
 
     /// A health check's exit code; nil when it could not be run or took too long.
@@ -234,6 +262,7 @@ public struct Agent: Sendable {
     ) -> [Directive] {
         guard let record = records[id], record.phase != .ended else { return [] }
         health[id] = nil
+        failedStops[id] = nil
         var status = TaskStatus(
             state: .shutdown, timestamp: exit.finishedAt, message: "finished", container: record.status.container)
         status.container?.exitCode = exit.code
@@ -250,9 +279,20 @@ public struct Agent: Sendable {
         return move(id, to: .ended, status) + reconcile(id, now: now, wallClock: wallClock)
     }
 
+    /// The container could not be told to stop: it is told again, later each time.
+    public mutating func onStopFailed(_ id: TaskID, now: Instant) {
+        guard let record = records[id], record.phase == .stopping else { return }
+        let count = failedStops[id]?.count ?? 0
+        let delay = min(
+            Duration.seconds(AgentLimits.stopRetrySeconds << min(count, 16)),
+            .seconds(AgentLimits.stopRetryCeilingSeconds))
+        failedStops[id] = (count + 1, now + delay)
+    }
+
     public mutating func onRemoved(_ id: TaskID) {
         records[id] = nil
         health[id] = nil
+        failedStops[id] = nil
     }
 
     public mutating func onTick(now: Instant, wallClock: Timestamp) -> [Directive] {
@@ -261,6 +301,10 @@ public struct Agent: Sendable {
             let id = record.task.id
             if case .draining(let until) = record.phase, until <= now {
                 directives += move(id, to: .stopping, record.status) + [stopDirective(record)]
+            }
+            if let retryAt = failedStops[id]?.retryAt, retryAt <= now {
+                failedStops[id]?.retryAt = nil
+                directives.append(stopDirective(record))
             }
             for case .probe(let timeout) in health[id]?.onTick(now: now) ?? [] {
                 guard let check = record.task.spec.container.healthcheck else { continue }

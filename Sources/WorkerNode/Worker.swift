@@ -138,7 +138,10 @@ public actor Worker {
             run { [runtime, log] in
                 do {
                     try await runtime.stop(id, signal: signal, grace: grace)
-                } catch { log.error("cannot stop task \(id): \(error)") }
+                } catch {
+                    log.error("cannot stop task \(id), trying again: \(error)")
+                    await self.stopFailed(id)
+                }
             }
             // A container that was never started has nobody waiting for it.
             if waits[id] == nil { watch(id) }
@@ -211,6 +214,11 @@ public actor Worker {
 
     private func probed(_ id: TaskID, _ code: Int32?) {
         perform(agent.onHealthResult(id, exitCode: code, now: Clock.monotonic, wallClock: Clock.wall))
+    }
+
+    private func stopFailed(_ id: TaskID) {
+        agent.onStopFailed(id, now: Clock.monotonic)
+        setAlarm()
     }
 
     private func removed(_ id: TaskID) {

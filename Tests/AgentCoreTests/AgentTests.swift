@@ -163,4 +163,69 @@ import Testing
         #expect(agent[running.id]?.phase == .running)
         #expect(agent[exited.id]?.status.container?.exitCode == 9)
     }
+
+    /// As a daemon that starts again finds it: the record, and the container running.
+    private mutating func restart(_ record: TaskRecord) -> [Agent.Directive] {
+        agent = Agent()
+        return agent.onRestored(record, .running(container), now: start, wallClock: clock)
+    }
+
+    @Test mutating func aTaskThatStartedWhileTheDaemonWasAwayIsRunning() throws {
+        let task = task()
+        _ = assign([.task(task)])
+        _ = agent.onPrepared(task.id, .success(container), now: start, wallClock: clock)
+        let directives = restart(try #require(agent[task.id]))
+        let record = try #require(agent[task.id])
+        #expect(record.phase == .running)
+        #expect(record.status.state == .running && record.status.isServing)
+        #expect(directives.contains(.save(record)))
+        #expect(reported(agent.onSession()) == [.running])
+    }
+
+    @Test mutating func aTaskThatStartedWhileTheDaemonWasAwayHasToPassItsHealthCheck() throws {
+        let task = task {
+            $0.spec.container.healthcheck = Healthcheck(test: ["CMD", "ok"], interval: .seconds(1), retries: 2)
+        }
+        _ = assign([.task(task)])
+        _ = agent.onPrepared(task.id, .success(container), now: start, wallClock: clock)
+        _ = restart(try #require(agent[task.id]))
+        #expect(agent[task.id]?.status.state == .starting)
+        #expect(agent[task.id]?.status.container?.health == .starting)
+        let now = start + .seconds(1)
+        _ = agent.onTick(now: now, wallClock: clock)
+        #expect(reported(agent.onHealthResult(task.id, exitCode: 0, now: now, wallClock: clock)) == [.running])
+    }
+
+    @Test mutating func aRestartedDaemonGoesOnStoppingAndKeepsTheReason() throws {
+        let task = task {
+            $0.spec.container.healthcheck = Healthcheck(test: ["CMD", "ok"], interval: .seconds(1), retries: 1)
+        }
+        run(task)
+        _ = agent.onTick(now: start + .seconds(1), wallClock: clock)
+        _ = agent.onHealthResult(task.id, exitCode: 1, now: start + .seconds(1), wallClock: clock)
+        let directives = restart(try #require(agent[task.id]))
+        #expect(directives == [.stop(task.id, signal: "", grace: .seconds(10))])
+        #expect(agent[task.id]?.phase == .stopping)
+        let ended = agent.onExited(task.id, ContainerExit(code: 143, finishedAt: clock), now: start, wallClock: clock)
+        #expect(reported(ended) == [.failed])
+    }
+
+    @Test mutating func aStopThatFailedIsTriedAgainLaterEachTime() {
+        var task = task()
+        run(task)
+        task.desiredState = .shutdown
+        let stop = Agent.Directive.stop(task.id, signal: "", grace: .seconds(10))
+        #expect(assign([.task(task)]).last == stop)
+        var now = start
+        for delay in [1, 2, 4, 8, 16, 32, 60, 60] {
+            #expect(agent.nextWakeUp == nil)
+            agent.onStopFailed(task.id, now: now)
+            #expect(agent.nextWakeUp == now + .seconds(delay))
+            now = now + .seconds(delay)
+            #expect(agent.onTick(now: now, wallClock: clock) == [stop])
+        }
+        _ = agent.onExited(task.id, ContainerExit(code: 0, finishedAt: clock), now: now, wallClock: clock)
+        agent.onStopFailed(task.id, now: now)
+        #expect(agent.nextWakeUp == nil)
+    }
 }
