@@ -127,7 +127,10 @@ let drivers: [Target] = [
     module("DockerSchema", ["Primitives", "ClusterModel"]),
     module(
         "EngineAPI",
-        ["Primitives", "ClusterModel", "ClusterState", "DockerSchema", hummingbird, httpTypes, nioCore, logging]),
+        [
+            "Primitives", "ClusterModel", "ClusterState", "Orchestration", "DockerSchema", hummingbird, httpTypes,
+            nioCore, logging,
+        ]),
     .target(
         name: "EngineFakes",
         dependencies: ["Primitives", "ClusterModel", "ClusterState", "EngineAPI", nioCore, logging],
@@ -173,7 +176,8 @@ let shells: [Target] = [
         "swarmd",
         [
             "Primitives", "ClusterModel", "ClusterMessages", "ClusterState", "Consensus", "DurableLog",
-            "Orchestration", "LinuxSystem", "ContainerRuntime", "ImageStore", "ClusterIdentity", "ClusterWire",
+            "Orchestration", "AgentCore", "LinuxSystem", "ContainerRuntime", "ImageStore", "ClusterIdentity",
+            "ClusterWire",
             "EngineAPI", "ManagerNode", "NodeNetwork", "OverlayProtocol", "WorkerNode", protobuf, grpc, logging,
             argumentParser, x509,
         ]),

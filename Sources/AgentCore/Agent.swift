@@ -184,10 +184,15 @@ public struct Agent: Sendable {
 
     // MARK: Results
 
+    /// - Parameter imageHealthcheck: what the image says of its health.
     public mutating func onPrepared(
-        _ id: TaskID, _ result: Result<ContainerStatus, Failure>, now: Instant, wallClock: Timestamp
+        _ id: TaskID, _ result: Result<ContainerStatus, Failure>, imageHealthcheck: Healthcheck? = nil, now: Instant,
+        wallClock: Timestamp
     ) -> [Directive] {
         guard let record = records[id], record.phase == .preparing else { return [] }
+        if let imageHealthcheck {
+            records[id]?.healthcheck = (record.healthcheck ?? Healthcheck(test: [])).completed(by: imageHealthcheck)
+        }
         switch result {
         case .success(let container):
             let status = TaskStatus(state: .ready, timestamp: wallClock, message: "prepared", container: container)
@@ -307,7 +312,7 @@ public struct Agent: Sendable {
                 directives.append(stopDirective(record))
             }
             for case .probe(let timeout) in health[id]?.onTick(now: now) ?? [] {
-                guard let check = record.task.spec.container.healthcheck else { continue }
+                guard let check = record.healthcheck else { continue }
                 directives.append(.probe(id, check, timeout: timeout))
             }
         }
@@ -375,6 +380,6 @@ public struct Agent: Sendable {
     }
 
     private mutating func monitorHealth(of record: TaskRecord, now: Instant) {
-        health[record.task.id] = HealthMonitor(record.task.spec.container.healthcheck, startedAt: now)
+        health[record.task.id] = HealthMonitor(record.healthcheck, startedAt: now)
     }
 }

@@ -24,8 +24,11 @@ public struct TaskRecord: Hashable, Sendable {
     public var status: TaskStatus
     /// The managers do not know it any more: it goes once it has ended.
     public var isForgotten: Bool
+    /// The check in force: the service's, and for what it leaves open the image's.
+    public var healthcheck: Healthcheck?
 
     public init(task: ClusterTask, phase: Phase, status: TaskStatus, isForgotten: Bool = false) {
+        healthcheck = task.spec.container.healthcheck
         self.task = task
         self.phase = phase
         self.status = status

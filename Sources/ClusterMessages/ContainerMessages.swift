@@ -31,6 +31,9 @@ extension ContainerSpec {
         hosts = wire.hosts
         dns = try required("dns", wire.hasDns, DNSConfig(wire: wire.dns))
         oomScoreAdjustment = try narrowed("oom_score_adjustment", wire.oomScoreAdjustment)
+        if wire.hasRegistryAuth {
+            registryAuth = RegistryAuth(username: wire.registryAuth.username, password: wire.registryAuth.password)
+        }
     }
 
     public var wire: WireContainerSpec {
@@ -62,6 +65,12 @@ extension ContainerSpec {
             $0.hosts = hosts
             $0.dns = dns.wire
             $0.oomScoreAdjustment = Int64(oomScoreAdjustment)
+            if let registryAuth {
+                $0.registryAuth = .with {
+                    $0.username = registryAuth.username
+                    $0.password = registryAuth.password
+                }
+            }
         }
     }
 }

@@ -34,6 +34,8 @@ public struct ContainerSpec: Hashable, Sendable {
     public var hosts: [String]
     public var dns: DNSConfig
     public var oomScoreAdjustment: Int
+    /// For pulling the image; no part of what runs, and never shown.
+    public var registryAuth: RegistryAuth?
 
     public init(image: String) {
         self.image = image
@@ -63,7 +65,22 @@ public struct ContainerSpec: Hashable, Sendable {
         hosts = []
         dns = DNSConfig()
         oomScoreAdjustment = 0
+        registryAuth = nil
     }
+}
+
+/// An account at a registry.
+public struct RegistryAuth: Hashable, Sendable, CustomStringConvertible {
+    public var username: String
+    public var password: String
+
+    public init(username: String, password: String) {
+        self.username = username
+        self.password = password
+    }
+
+    /// Without the password: logs and errors print values.
+    public var description: String { "\(username) at a registry" }
 }
 
 public struct Ulimit: Hashable, Sendable {
@@ -100,6 +117,16 @@ public struct Healthcheck: Hashable, Sendable {
         self.startPeriod = startPeriod
         self.startInterval = startInterval
         self.retries = retries
+    }
+
+    /// The check where the image has one too: each part that this one leaves open is the image's.
+    public func completed(by image: Healthcheck) -> Healthcheck {
+        Healthcheck(
+            test: test.isEmpty ? image.test : test, interval: interval == .zero ? image.interval : interval,
+            timeout: timeout == .zero ? image.timeout : timeout,
+            startPeriod: startPeriod == .zero ? image.startPeriod : startPeriod,
+            startInterval: startInterval == .zero ? image.startInterval : startInterval,
+            retries: retries == 0 ? image.retries : retries)
     }
 }
 

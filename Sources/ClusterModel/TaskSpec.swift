@@ -25,6 +25,14 @@ public struct TaskSpec: Hashable, Sendable {
         self.logDriver = logDriver
         self.forceUpdate = forceUpdate
     }
+
+    /// Whether a task of one is as good as one of the other: how the image was come by is no part of what runs.
+    public func makesSameTask(as other: TaskSpec) -> Bool {
+        guard container.registryAuth != other.container.registryAuth else { return self == other }
+        var other = other
+        other.container.registryAuth = container.registryAuth
+        return self == other
+    }
 }
 
 public struct LogDriver: Hashable, Sendable {

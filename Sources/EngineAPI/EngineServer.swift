@@ -92,7 +92,8 @@ extension EngineAPI {
             try await answerSecret(route, exchange)
         case .configList, .configCreate, .configInspect, .configUpdate, .configRemove:
             try await answerConfig(route, exchange)
-        case .imageList, .imageCreate, .imageLoad, .imageInspect, .imagePush, .imageTag, .imageRemove, .distribution:
+        case .imageList, .imageCreate, .imageLoad, .imageInspect, .imagePush, .imageTag, .imageRemove, .distribution,
+            .authenticate:
             try await answerImage(route, exchange)
         case .volumeList, .volumeCreate, .volumeInspect, .volumeRemove: try await answerVolume(route, exchange)
         }

@@ -4,7 +4,7 @@ public import Primitives
 extension ImageConfig {
     /// Applies one instruction in Dockerfile form, as `docker import --change` takes it.
     ///
-    /// CMD, ENTRYPOINT, ENV, EXPOSE, LABEL, STOPSIGNAL, USER, VOLUME and WORKDIR; throws `invalidArgument` naming the instruction.
+    /// CMD, ENTRYPOINT, ENV, EXPOSE, HEALTHCHECK, LABEL, STOPSIGNAL, USER, VOLUME and WORKDIR; throws `invalidArgument` naming the instruction.
     public mutating func apply(change: String) throws(Failure) {
         let line = change.drop { $0 == " " || $0 == "\t" }
         let keyword = line.prefix { $0 != " " && $0 != "\t" }
@@ -15,6 +15,7 @@ extension ImageConfig {
         case "ENTRYPOINT": entrypoint = Self.commandLine(rest)
         case "USER": user = rest
         case "STOPSIGNAL": stopSignal = rest
+        case "HEALTHCHECK": healthcheck = try Healthcheck(change: change, rest)
         case "WORKDIR":
             guard rest.hasPrefix("/") else {
                 throw Failure(.invalidArgument, "change \"\(change)\": the folder must be an absolute path")
@@ -34,7 +35,7 @@ extension ImageConfig {
         default:
             throw Failure(
                 .invalidArgument,
-                "change \"\(change)\": \(keyword) is not one of CMD, ENTRYPOINT, ENV, EXPOSE, LABEL, STOPSIGNAL, USER, VOLUME, WORKDIR"
+                "change \"\(change)\": \(keyword) is not one of CMD, ENTRYPOINT, ENV, EXPOSE, HEALTHCHECK, LABEL, STOPSIGNAL, USER, VOLUME, WORKDIR"
             )
         }
     }
@@ -55,7 +56,7 @@ extension ImageConfig {
     /// A JSON array is the program and its arguments; anything else a line for the shell.
     private static func commandLine(_ text: String) -> [String] { stringArray(text) ?? ["/bin/sh", "-c", text] }
 
-    private static func stringArray(_ text: String) -> [String]? {
+    static func stringArray(_ text: String) -> [String]? {
         text.hasPrefix("[") ? try? JSONDecoder().decode([String].self, from: Data(text.utf8)) : nil
     }
 

@@ -67,6 +67,21 @@ extension LocalImages {
         }
     }
 
+    /// Asks a registry, `HOST[:PORT]`, whether it knows the account.
+    ///
+    /// Throws `unauthenticated` where it does not.
+    public nonisolated func authenticate(_ credentials: RegistryCredentials, at host: String) async throws {
+        let text = host == "docker.io" ? "login" : host + "/login"
+        let reference = try ImageReference(parsing: text)
+        do {
+            try await registry.authenticate(RegistryClient.Target(reference, credentials))
+        } catch let error as RegistryError {
+            throw Failure(
+                error.code == .permissionDenied ? .unauthenticated : error.code,
+                "cannot log in to \(host): \(error.description)")
+        }
+    }
+
     static func failure(_ verb: String, _ reference: ImageReference, _ error: any Error) -> any Error {
         switch error {
         case let error as RegistryError: return error.failure(verb, reference)

@@ -34,6 +34,15 @@ extension RegistryClient {
         return try await manifest(reference.manifestName, of: target).digest
     }
 
+    /// Asks for the API's root with the target's credentials; a token for no repository is asked for where tokens are
+    /// used (OCI distribution spec, `GET /v2/`).
+    func authenticate(_ target: Target) async throws {
+        try await retrying {
+            let request = RegistryRequest(method: .GET, location: "/v2/")
+            _ = await errorBody(try await send(request, to: target, accepting: [200]))
+        }
+    }
+
     /// Fetches by tag or digest; what was asked for by digest has it, or `dataLoss` is thrown.
     func manifest(_ name: String, of target: Target) async throws -> FetchedManifest {
         try await retrying {

@@ -75,10 +75,10 @@ extension Service {
         if task.endpointMode != spec.endpointMode { return true }
         // A new task gets its ports with its addresses.
         if task.status.state > .new, !PublishedPorts.isChoice(task.ports, for: spec.ports) { return true }
-        if task.spec == spec.task { return false }
+        if task.spec.makesSameTask(as: spec.task) { return false }
         var relaxed = task.spec
         relaxed.placement = spec.task.placement
-        guard relaxed == spec.task, !task.isUnassigned, let node else { return true }
+        guard relaxed.makesSameTask(as: spec.task), !task.isUnassigned, let node else { return true }
         return !node.satisfies(spec.task.placement)
     }
 }

@@ -46,6 +46,7 @@ extension RandomObjects {
         spec.hosts = texts()
         spec.dns = DNSConfig(nameservers: texts(), search: texts(), options: texts())
         spec.oomScoreAdjustment = number()
+        spec.registryAuth = maybe { RegistryAuth(username: $0.text(), password: $0.text()) }
         return spec
     }
 

@@ -7,7 +7,7 @@ public protocol TaskRuntime: Sendable {
     /// Tasks that an earlier run of the daemon left, with what has become of their containers.
     func restore() async throws -> [(record: TaskRecord, container: RestoredContainer)]
     /// Pulls the image and makes the container, not yet started. Honours cancellation.
-    func prepare(_ task: ClusterTask, secrets: [Secret], configs: [Config]) async throws -> ContainerStatus
+    func prepare(_ task: ClusterTask, secrets: [Secret], configs: [Config]) async throws -> PreparedContainer
     func start(_ task: TaskID) async throws -> ContainerStatus
     /// Returns when the container has ended.
     func waitForExit(of task: TaskID) async throws -> ContainerExit
@@ -25,6 +25,18 @@ public protocol TaskRuntime: Sendable {
     func describe() async throws -> NodeDescription
     /// Who else is in the networks of this node's tasks.
     func update(_ view: NetworkView) async throws
+}
+
+/// A container that is made and not started.
+public struct PreparedContainer: Hashable, Sendable {
+    public var status: ContainerStatus
+    /// What its image says of its health.
+    public var imageHealthcheck: Healthcheck?
+
+    public init(status: ContainerStatus, imageHealthcheck: Healthcheck? = nil) {
+        self.status = status
+        self.imageHealthcheck = imageHealthcheck
+    }
 }
 
 /// Which lines of a log.

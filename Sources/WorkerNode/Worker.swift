@@ -165,7 +165,7 @@ public actor Worker {
 
     private func prepare(_ task: ClusterTask, _ secrets: [Secret], _ configs: [Config]) {
         work[task.id] = Task { [runtime] in
-            let result: Result<ContainerStatus, Failure>
+            let result: Result<PreparedContainer, Failure>
             do {
                 result = .success(try await runtime.prepare(task, secrets: secrets, configs: configs))
             } catch { result = .failure(Failure(wrapping: error)) }
@@ -173,9 +173,12 @@ public actor Worker {
         }
     }
 
-    private func prepared(_ id: TaskID, _ result: Result<ContainerStatus, Failure>) {
+    private func prepared(_ id: TaskID, _ result: Result<PreparedContainer, Failure>) {
         work[id] = nil
-        perform(agent.onPrepared(id, result, now: Clock.monotonic, wallClock: Clock.wall))
+        perform(
+            agent.onPrepared(
+                id, result.map(\.status), imageHealthcheck: (try? result.get())?.imageHealthcheck,
+                now: Clock.monotonic, wallClock: Clock.wall))
     }
 
     private func start(_ id: TaskID) {

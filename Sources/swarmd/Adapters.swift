@@ -1,3 +1,4 @@
+import AgentCore
 import ClusterModel
 import EngineAPI
 import ImageStore
@@ -83,6 +84,18 @@ final class ImageAdapter: ImagePort {
         try await store().tag(name, as: ImageReference(parsing: reference))
     }
 
+    func authenticate(_ credentials: APICredentials) async throws {
+        // Docker's clients name their hub by an URL.
+        var host = credentials.serverAddress
+        if let scheme = host.firstRange(of: "://") { host = String(host[scheme.upperBound...]) }
+        host = String(host.prefix { $0 != "/" })
+        if host.isEmpty || host == "index.docker.io" { host = "docker.io" }
+        guard let account = credentials.forStore else {
+            throw Failure(.invalidArgument, "username and password are missing")
+        }
+        try await store().authenticate(account, at: host)
+    }
+
     func resolveDigest(
         _ reference: String, credentials: APICredentials?
     ) async throws -> ResolvedImage {
@@ -125,8 +138,32 @@ extension ImageRecord {
         workingDirectory = config.workingDirectory
         user = config.user
         stopSignal = config.stopSignal
+        healthcheck = config.healthcheck.map(Healthcheck.init)
         exposedPorts = config.exposedPorts
         volumes = config.volumes
         layers = config.diffIDs.map(\.description)
+    }
+}
+
+extension ContainerRecord {
+    /// A task's container, with Docker's name and labels for it.
+    init(_ record: TaskRecord, id: String, imageID: String) {
+        let task = record.task
+        let spec = task.spec.container
+        let isRunning =
+            switch record.phase {
+            case .running, .draining, .stopping: true
+            case .accepted, .preparing, .prepared, .starting, .ended, .removing: false
+            }
+        self.init(
+            id: id, name: "\(task.name).\(task.id)", image: spec.image, imageID: imageID,
+            command: (spec.command + spec.arguments).joined(separator: " "), created: task.meta.createdAt,
+            isRunning: isRunning, exitCode: record.status.container?.exitCode,
+            labels: spec.labels.merging([
+                "com.docker.swarm.node.id": task.nodeID?.description ?? "",
+                "com.docker.swarm.service.id": task.serviceID.description,
+                "com.docker.swarm.service.name": task.serviceName, "com.docker.swarm.task": "",
+                "com.docker.swarm.task.id": task.id.description, "com.docker.swarm.task.name": task.name,
+            ]) { $1 })
     }
 }

@@ -1,3 +1,4 @@
+import AgentCore
 import ClusterIdentity
 import ClusterModel
 import ContainerRuntime
@@ -22,6 +23,7 @@ final class Machine: NodePort {
     private let volumeFolder: VolumeFolder
     /// Of the cluster that the node is or was last in.
     private let network = Mutex<NodeNetwork?>(nil)
+    private let tasks = Mutex<ContainerTasks?>(nil)
 
     static let engineVersion = "0.1.0"
 
@@ -54,7 +56,7 @@ final class Machine: NodePort {
                 dataPathPort: membership.dataPathPort, keys: overlayKeys))
         self.network.withLock { $0 = network }
         let endpoint = "\(membership.dataPathAddress):\(membership.dataPathPort)"
-        return try ContainerTasks(
+        let tasks = try ContainerTasks(
             runtime: runtime, images: try images.store(), volumes: volumeFolder,
             recordsFolder: "\(settings.state)/records", network: network,
             identity: .init(id: credentials.identity.node, hostname: hostname), log: log
@@ -64,6 +66,8 @@ final class Machine: NodePort {
             description.overlayEndpoint = endpoint
             return description
         }
+        self.tasks.withLock { $0 = tasks }
+        return tasks
     }
 
     func forgetTasks() { removeTree("\(settings.state)/records") }
@@ -113,7 +117,14 @@ final class Machine: NodePort {
     }
 
     func containers() async throws -> [ContainerRecord] {
-        try await runtime.list().map { ContainerRecord(id: $0, name: $0, image: "", isRunning: true) }
+        guard let tasks = tasks.withLock({ $0 }) else { return [] }
+        let imageIDs = Dictionary(
+            (try await images.list()).flatMap { image in image.tags.map { ($0, image.id) } }
+        ) { first, _ in first }
+        return tasks.recordsOfContainers.map { id, record in
+            ContainerRecord(
+                record, id: id, imageID: imageIDs[record.task.spec.container.image] ?? "")
+        }
     }
 
     // MARK: Network

@@ -147,6 +147,26 @@ import Testing
         #expect(reported(ended) == [.failed])
     }
 
+    /// What the service leaves open is the image's; what it says is stronger.
+    @Test mutating func theImagesHealthCheckIsTakenWhereTheServiceHasNone() {
+        let image = Healthcheck(test: ["CMD", "image"], interval: .seconds(2), retries: 1)
+        let cases: [(Healthcheck?, Healthcheck?)] = [
+            (nil, image),
+            (Healthcheck(test: ["CMD", "own"]), Healthcheck(test: ["CMD", "own"], interval: .seconds(2), retries: 1)),
+            (Healthcheck(test: ["NONE"]), nil),
+        ]
+        for (own, expected) in cases {
+            let task = task { $0.spec.container.healthcheck = own }
+            _ = assign([.task(task)])
+            _ = agent.onPrepared(
+                task.id, .success(container), imageHealthcheck: image, now: start, wallClock: clock)
+            _ = agent.onStarted(task.id, .success(container), now: start, wallClock: clock)
+            #expect(agent[task.id]?.status.state == (expected == nil ? .running : .starting))
+            let probes = agent.onTick(now: start + .seconds(2), wallClock: clock)
+            #expect(probes == (expected.map { [.probe(task.id, $0, timeout: .seconds(30))] } ?? []))
+        }
+    }
+
     @Test mutating func aRestartedDaemonKeepsARunningTaskAndReportsAnEnd() {
         let running = task()
         let exited = task()

@@ -68,6 +68,10 @@ public actor FakeImages: ImagePort {
         records.append(record)
     }
 
+    public func authenticate(_ credentials: RegistryCredentials) throws {
+        guard credentials.password == "right" else { throw Failure(.unauthenticated, "wrong password") }
+    }
+
     public func resolveDigest(_ reference: String, credentials: RegistryCredentials?) throws -> ResolvedImage {
         guard reference.hasPrefix("web:") || reference.contains("/web:") else {
             throw Failure(.notFound, "\(reference) is in no registry")

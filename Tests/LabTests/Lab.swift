@@ -46,6 +46,9 @@ final class Lab: Sendable {
 
     func address(of node: String) -> String { "\(prefix).\(10 + (Int(node.dropFirst()) ?? 0))" }
 
+    /// Of the host that a registry may be started on.
+    var registryAddress: String { "\(prefix).3" }
+
     private func swarmctl(_ arguments: [String]) throws -> Command.Result {
         let root = FileManager.default.currentDirectoryPath
         return try Command.run(

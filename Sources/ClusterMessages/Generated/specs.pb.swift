@@ -359,11 +359,35 @@ public nonisolated struct WireContainerSpec: @unchecked Sendable {
     set {_uniqueStorage()._oomScoreAdjustment = newValue}
   }
 
+  public var registryAuth: WireRegistryAuth {
+    get {_storage._registryAuth ?? WireRegistryAuth()}
+    set {_uniqueStorage()._registryAuth = newValue}
+  }
+  /// Returns true if `registryAuth` has been explicitly set.
+  public var hasRegistryAuth: Bool {_storage._registryAuth != nil}
+  /// Clears the value of `registryAuth`. Subsequent reads from it will return its default value.
+  public mutating func clearRegistryAuth() {_uniqueStorage()._registryAuth = nil}
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
 
   fileprivate var _storage = _StorageClass.defaultInstance
+}
+
+/// What a node shows the image's registry; never part of what the API answers.
+public nonisolated struct WireRegistryAuth: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var username: String = String()
+
+  public var password: String = String()
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
 }
 
 public nonisolated struct WireUlimit: Sendable {
@@ -872,7 +896,7 @@ nonisolated extension WireTaskSpec: SwiftProtobuf.Message, SwiftProtobuf._Messag
 
 nonisolated extension WireContainerSpec: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".ContainerSpec"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}image\0\u{1}labels\0\u{1}command\0\u{1}arguments\0\u{1}hostname\0\u{1}environment\0\u{3}working_directory\0\u{1}user\0\u{1}groups\0\u{3}capabilities_added\0\u{3}capabilities_dropped\0\u{1}sysctls\0\u{1}ulimits\0\u{3}no_new_privileges\0\u{3}init_process\0\u{1}terminal\0\u{3}open_stdin\0\u{3}read_only\0\u{3}stop_signal\0\u{3}stop_grace_period\0\u{1}healthcheck\0\u{1}mounts\0\u{1}secrets\0\u{1}configs\0\u{1}hosts\0\u{1}dns\0\u{3}oom_score_adjustment\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}image\0\u{1}labels\0\u{1}command\0\u{1}arguments\0\u{1}hostname\0\u{1}environment\0\u{3}working_directory\0\u{1}user\0\u{1}groups\0\u{3}capabilities_added\0\u{3}capabilities_dropped\0\u{1}sysctls\0\u{1}ulimits\0\u{3}no_new_privileges\0\u{3}init_process\0\u{1}terminal\0\u{3}open_stdin\0\u{3}read_only\0\u{3}stop_signal\0\u{3}stop_grace_period\0\u{1}healthcheck\0\u{1}mounts\0\u{1}secrets\0\u{1}configs\0\u{1}hosts\0\u{1}dns\0\u{3}oom_score_adjustment\0\u{3}registry_auth\0")
 
   fileprivate class _StorageClass {
     var _image: String = String()
@@ -902,6 +926,7 @@ nonisolated extension WireContainerSpec: SwiftProtobuf.Message, SwiftProtobuf._M
     var _hosts: [String] = []
     var _dns: WireDNSConfig? = nil
     var _oomScoreAdjustment: Int64 = 0
+    var _registryAuth: WireRegistryAuth? = nil
 
       // This property is used as the initial default value for new instances of the type.
       // The type itself is protecting the reference to its storage via CoW semantics.
@@ -939,6 +964,7 @@ nonisolated extension WireContainerSpec: SwiftProtobuf.Message, SwiftProtobuf._M
       _hosts = source._hosts
       _dns = source._dns
       _oomScoreAdjustment = source._oomScoreAdjustment
+      _registryAuth = source._registryAuth
     }
   }
 
@@ -984,6 +1010,7 @@ nonisolated extension WireContainerSpec: SwiftProtobuf.Message, SwiftProtobuf._M
         case 25: try { try decoder.decodeRepeatedStringField(value: &_storage._hosts) }()
         case 26: try { try decoder.decodeSingularMessageField(value: &_storage._dns) }()
         case 27: try { try decoder.decodeSingularSInt64Field(value: &_storage._oomScoreAdjustment) }()
+        case 28: try { try decoder.decodeSingularMessageField(value: &_storage._registryAuth) }()
         default: break
         }
       }
@@ -1077,6 +1104,9 @@ nonisolated extension WireContainerSpec: SwiftProtobuf.Message, SwiftProtobuf._M
       if _storage._oomScoreAdjustment != 0 {
         try visitor.visitSingularSInt64Field(value: _storage._oomScoreAdjustment, fieldNumber: 27)
       }
+      try { if let v = _storage._registryAuth {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 28)
+      } }()
     }
     try unknownFields.traverse(visitor: &visitor)
   }
@@ -1113,10 +1143,46 @@ nonisolated extension WireContainerSpec: SwiftProtobuf.Message, SwiftProtobuf._M
         if _storage._hosts != rhs_storage._hosts {return false}
         if _storage._dns != rhs_storage._dns {return false}
         if _storage._oomScoreAdjustment != rhs_storage._oomScoreAdjustment {return false}
+        if _storage._registryAuth != rhs_storage._registryAuth {return false}
         return true
       }
       if !storagesAreEqual {return false}
     }
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WireRegistryAuth: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".RegistryAuth"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}username\0\u{1}password\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.username) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.password) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.username.isEmpty {
+      try visitor.visitSingularStringField(value: self.username, fieldNumber: 1)
+    }
+    if !self.password.isEmpty {
+      try visitor.visitSingularStringField(value: self.password, fieldNumber: 2)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: WireRegistryAuth, rhs: WireRegistryAuth) -> Bool {
+    if lhs.username != rhs.username {return false}
+    if lhs.password != rhs.password {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

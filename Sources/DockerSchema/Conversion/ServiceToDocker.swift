@@ -163,7 +163,7 @@ extension Docker.DNSConfig {
 }
 
 extension Docker.HealthConfig {
-    init(_ check: ClusterModel.Healthcheck) {
+    public init(_ check: ClusterModel.Healthcheck) {
         Test = check.test
         Interval = check.interval.nonZeroNanoseconds
         Timeout = check.timeout.nonZeroNanoseconds

@@ -64,6 +64,7 @@ extension Docker {
         public var WorkingDir: String?
         public var Labels: [String: String]?
         public var StopSignal: String?
+        public var Healthcheck: HealthConfig?
         public var ExposedPorts: [String: Empty]?
         public var Volumes: [String: Empty]?
         public init() {}
@@ -130,6 +131,27 @@ extension Docker {
         public init(Descriptor: Descriptor, Platforms: [DistributionPlatform]) {
             self.Descriptor = Descriptor
             self.Platforms = Platforms
+        }
+    }
+
+    /// An account at a registry, as `POST /auth` takes it.
+    public struct AuthConfig: Codable, Hashable, Sendable {
+        public var username: String?
+        public var password: String?
+        public var auth: String?
+        public var email: String?
+        public var serveraddress: String?
+        public var identitytoken: String?
+        public var registrytoken: String?
+        public init() {}
+    }
+
+    public struct AuthStatus: Codable, Hashable, Sendable {
+        public var Status: String
+        public var IdentityToken: String
+        public init(Status: String, IdentityToken: String) {
+            self.Status = Status
+            self.IdentityToken = IdentityToken
         }
     }
 

@@ -1,13 +1,14 @@
 import ClusterModel
 import ClusterState
 import DockerSchema
+import Orchestration
 import Primitives
 
 /// What a request makes of a service: pure, so that it can run again on a newer state.
 enum ServiceChanges {
     /// - Returns: the service after the user's update; nil where nothing changes.
     /// - Throws: ``Failure`` with code `unimplemented` for what cannot be changed.
-    static func updated(_ service: Service, to spec: ServiceSpec) throws(Failure) -> Service? {
+    static func updated(_ service: Service, to spec: ServiceSpec, now: Timestamp) throws(Failure) -> Service? {
         guard spec.name == service.spec.name else {
             throw Failure(.unimplemented, "renaming services is not supported")
         }
@@ -15,35 +16,16 @@ enum ServiceChanges {
         case (.replicated, .replicated), (.global, .global): break
         default: throw Failure(.unimplemented, "service mode change is not allowed")
         }
-        guard spec != service.spec else { return nil }
-        var service = service
-        if tasksDiffer(service.spec, spec) { service.taskVersion += 1 }
-        service.previousSpec = service.spec
-        service.spec = spec
-        // The orchestrator starts the update afresh, whatever became of the last one.
-        service.update = nil
-        return service
+        let updated = ServiceUpdates.updated(service, to: spec, now: now)
+        return updated == service ? nil : updated
     }
 
     /// - Returns: the service with its previous spec, which is used up by that, as in Docker.
     static func rolledBack(_ service: Service, now: Timestamp) throws(Failure) -> Service {
-        guard let previous = service.previousSpec else {
+        guard let restored = ServiceUpdates.rolledBack(service, now: now) else {
             throw Failure(.failedPrecondition, "service \(service.spec.name) does not have a previous spec")
         }
-        var service = service
-        if tasksDiffer(service.spec, previous) { service.taskVersion += 1 }
-        service.spec = previous
-        service.previousSpec = nil
-        // Tells the orchestrator to take the rollback's settings instead of the update's.
-        service.update = UpdateStatus(
-            state: .rollbackStarted, startedAt: now, message: "manually requested rollback")
-        return service
-    }
-
-    /// Whether running tasks no longer are what the spec says. Replicas, labels and update settings are not part of
-    /// a task.
-    static func tasksDiffer(_ old: ServiceSpec, _ new: ServiceSpec) -> Bool {
-        old.task != new.task || old.ports != new.ports || old.endpointMode != new.endpointMode
+        return restored
     }
 
     /// The checks that need nothing but the spec.

@@ -31,6 +31,7 @@ extension EngineAPI {
         var spec = try ServiceSpec(
             body.value, resolving: ServiceChanges.references(in: tables), warnings: &warnings)
         try ServiceChanges.check(spec)
+        spec.task.container.registryAuth = try exchange.credentials()?.stored
         try await pinImage(of: &spec, exchange, warnings: &warnings)
         warnings += try check(spec, tables)
         let service = Service(id: ServiceID(value: cluster.freshID()), spec: spec, taskVersion: 1)
@@ -64,13 +65,17 @@ extension EngineAPI {
         var spec = try ServiceSpec(
             body.value, resolving: ServiceChanges.references(in: tables), warnings: &warnings)
         try ServiceChanges.check(spec)
-        let current = try Lookup.service(name, in: tables).spec.task.container.image
-        if spec.task.container.image != current { try await pinImage(of: &spec, exchange, warnings: &warnings) }
+        let current = try Lookup.service(name, in: tables)
+        spec.task.container.registryAuth = try registryAuth(for: current, exchange)
+        if spec.task.container.image != current.spec.task.container.image {
+            try await pinImage(of: &spec, exchange, warnings: &warnings)
+        }
         warnings += try check(spec, tables)
+        let now = cluster.now()
         try await write { tables in
             let service = try Lookup.service(name, in: tables)
             try Self.checkVersion(version, service.meta, "service \(service.spec.name)")
-            guard let updated = try ServiceChanges.updated(service, to: spec) else { return [] }
+            guard let updated = try ServiceChanges.updated(service, to: spec, now: now) else { return [] }
             return [.update(.service(updated), bySpec: true)]
         }
         return try Reply.json(Docker.Updated(Warnings: warnings.isEmpty ? nil : warnings))
@@ -83,6 +88,17 @@ extension EngineAPI {
         return Reply.empty()
     }
 
+    /// The account for pulling: of the request, else the one that `registryAuthFrom` names.
+    private func registryAuth(for service: Service, _ exchange: Exchange) throws(Failure) -> RegistryAuth? {
+        if let credentials = try exchange.credentials() { return credentials.stored }
+        switch exchange.query["registryAuthFrom"] {
+        case nil, "spec": return service.spec.task.container.registryAuth
+        case "previous-spec": return service.previousSpec?.task.container.registryAuth
+        case let other?:
+            throw Failure(.invalidArgument, "registryAuthFrom: \"\(other)\" is not one of spec, previous-spec")
+        }
+    }
+
     /// Writes the digest behind the image's name, where the client asks for it: `resolveImage=true`, or an API
     /// version before 1.30, whose clients leave it to the daemon.
     private func pinImage(
@@ -92,7 +108,10 @@ extension EngineAPI {
         let image = spec.task.container.image
         guard exchange.query.flag("resolveImage") || isOldClient, !image.contains("@") else { return }
         do {
-            let resolved = try await images.resolveDigest(image, credentials: try exchange.credentials())
+            let account = spec.task.container.registryAuth.map {
+                RegistryCredentials(username: $0.username, password: $0.password)
+            }
+            let resolved = try await images.resolveDigest(image, credentials: account)
             spec.task.container.image = "\(image)@\(resolved.digest)"
         } catch {
             warnings.append(
@@ -102,6 +121,7 @@ extension EngineAPI {
         }
     }
 
+    /// Tasks that run, against those that are to run.
     static func status(of service: Service, _ tables: ClusterTables) -> Docker.ServiceStatus {
         var running: UInt64 = 0
         var completed: UInt64 = 0
@@ -113,5 +133,12 @@ extension EngineAPI {
         }
         if case .replicated(let count) = service.spec.mode { wanted = count }
         return Docker.ServiceStatus(RunningTasks: running, DesiredTasks: wanted, CompletedTasks: completed)
+    }
+}
+
+extension RegistryCredentials {
+    /// What nodes need of it; nil where there is nothing that they could show.
+    fileprivate var stored: RegistryAuth? {
+        username.isEmpty && password.isEmpty ? nil : RegistryAuth(username: username, password: password)
     }
 }

@@ -1,3 +1,4 @@
+import ClusterModel
 import DockerSchema
 import HTTPTypes
 import Hummingbird
@@ -34,6 +35,13 @@ extension EngineAPI {
         case .distribution(let name):
             let resolved = try await images.resolveDigest(name, credentials: try exchange.credentials())
             return try Reply.json(Docker.Distribution(resolved))
+        case .authenticate:
+            let account = try await exchange.body(Docker.AuthConfig.self).value
+            try await images.authenticate(
+                RegistryCredentials(
+                    username: account.username ?? "", password: account.password ?? "",
+                    serverAddress: account.serveraddress ?? ""))
+            return try Reply.json(Docker.AuthStatus(Status: "Login Succeeded", IdentityToken: ""))
         default: return try await imageList(exchange)
         }
     }
@@ -153,6 +161,7 @@ extension Docker.Image {
         config.WorkingDir = image.workingDirectory
         config.Labels = image.labels
         config.StopSignal = image.stopSignal.isEmpty ? nil : image.stopSignal
+        config.Healthcheck = image.healthcheck.map(Docker.HealthConfig.init)
         func set(_ keys: [String]) -> [String: Docker.Empty]? {
             keys.isEmpty ? nil : Dictionary(keys.map { ($0, Docker.Empty()) }) { first, _ in first }
         }

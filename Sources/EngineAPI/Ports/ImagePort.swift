@@ -1,3 +1,4 @@
+public import ClusterModel
 public import NIOCore
 public import Primitives
 
@@ -25,6 +26,8 @@ public protocol ImagePort: Sendable {
     func load(_ body: UploadBody) async throws -> [String]
     func remove(_ name: String, force: Bool) async throws -> [ImageRemoval]
     func tag(_ name: String, as reference: String) async throws
+    /// Whether the registry at `serverAddress` knows the account; `unauthenticated` where it does not.
+    func authenticate(_ credentials: RegistryCredentials) async throws
     /// Asks the registry; where it has no answer and the image is here, the local digest.
     func resolveDigest(_ reference: String, credentials: RegistryCredentials?) async throws -> ResolvedImage
 }
@@ -47,6 +50,7 @@ public struct ImageRecord: Hashable, Sendable {
     public var workingDirectory: String
     public var user: String
     public var stopSignal: String
+    public var healthcheck: Healthcheck?
     /// `80/tcp`.
     public var exposedPorts: [String]
     public var volumes: [String]
@@ -71,6 +75,7 @@ public struct ImageRecord: Hashable, Sendable {
         workingDirectory = ""
         user = ""
         stopSignal = ""
+        healthcheck = nil
         exposedPorts = []
         volumes = []
         layers = []

@@ -25,6 +25,7 @@ enum Route: Hashable, Sendable {
     case imageList, imageCreate, imageLoad
     case imageInspect(String), imagePush(String), imageTag(String), imageRemove(String)
     case distribution(String)
+    case authenticate
     case volumeList, volumeCreate
     case volumeInspect(String), volumeRemove(String)
     case containerList
@@ -41,8 +42,22 @@ enum Route: Hashable, Sendable {
                 Route.object(method, kind: path[0], Array(path.dropFirst()))
             default: Route.system(method, path)
             }
-        guard let found else { throw Failure(.notFound, "page not found") }
+        guard let found else { throw Route.refusal(method, path) }
         self = found
+    }
+
+    /// `docker run` takes a 404 for a missing image and begins to pull it: what is known and not offered says so.
+    private static func refusal(_ method: HTTPRequest.Method, _ path: [String]) -> Failure {
+        let text = "\(method.rawValue) /\(path.joined(separator: "/"))"
+        switch (path.first, path.count > 1 ? path[1] : "") {
+        case ("containers", "create"):
+            return Failure(
+                .unimplemented, "\(text): containers are made for services only; use `docker service create`")
+        case ("containers", _), ("exec", _), ("system", _), ("build", _), ("commit", _), ("plugins", _),
+            ("session", _):
+            return Failure(.unimplemented, "\(text) is not supported by this engine")
+        default: return Failure(.notFound, "page not found")
+        }
     }
 
     private static func system(_ method: HTTPRequest.Method, _ path: [String]) -> Route? {
@@ -50,6 +65,7 @@ enum Route: Hashable, Sendable {
         case (.get, "_ping", 1), (.head, "_ping", 1): return .ping
         case (.get, "version", 1): return .version
         case (.get, "info", 1): return .info
+        case (.post, "auth", 1): return .authenticate
         case (.get, "distribution", 3...) where path.last == "json":
             return .distribution(path[1..<(path.count - 1)].joined(separator: "/"))
         case (.get, "containers", 2) where path[1] == "json": return .containerList

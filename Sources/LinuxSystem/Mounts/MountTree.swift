@@ -29,6 +29,20 @@ public enum MountTree {
         try checked(options.withCString { mount("overlay", target, "overlay", 0, $0) })
     }
 
+    /// Mounts an overlay for reading only; as for the writable one, `lower` lists the layers, the uppermost first.
+    ///
+    /// Without an upper folder the kernel wants two lower ones (overlayfs.rst): the target, an empty folder, is the last.
+    public static func mountOverlay(lower: [String], at target: String) throws(Errno) {
+        var held: [Int32] = []
+        defer { for number in held { close(number) } }
+        guard !lower.isEmpty else { throw .invalidArgument }
+        for path in lower + [target] { held.append(try File.open(path, File.pathOnly | O_DIRECTORY).release()) }
+        let options = "lowerdir=" + held.map { "/proc/self/fd/\($0)" }.joined(separator: ":")
+        guard options.utf8.count < 4096 else { throw .nameTooLong }
+        let flags = UInt(MS_RDONLY | MS_NODEV | MS_NOSUID | MS_NOEXEC)
+        try checked(options.withCString { mount("overlay", target, "overlay", flags, $0) })
+    }
+
     /// Makes a folder, which must be a mount point, the root of this process and its namespace, and drops the old root.
     public static func pivot(into root: borrowing OwnedDescriptor) throws(Errno) {
         try checked(fchdir(root.number))

@@ -6,7 +6,7 @@ public enum ServiceUpdates {
     /// Whether tasks made for `old` are outdated under `new`. Labels of the service, the number of replicas and the
     /// way of updating are not part of a task.
     public static func taskVersionChanges(_ old: ServiceSpec, _ new: ServiceSpec) -> Bool {
-        old.task != new.task || old.endpointMode != new.endpointMode || old.ports != new.ports
+        !old.task.makesSameTask(as: new.task) || old.endpointMode != new.endpointMode || old.ports != new.ports
     }
 
     /// The service with a new spec, to be proposed as `.update(_, bySpec: true)`.

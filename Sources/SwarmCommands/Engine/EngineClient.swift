@@ -47,22 +47,23 @@ struct EngineClient: Sendable {
     @discardableResult
     func post<Value: Decodable>(
         _ path: [String], _ query: [(String, String)] = [], _ body: (any Encodable)? = nil,
-        as type: Value.Type = Value.self
+        headers: [(String, String)] = [], as type: Value.Type = Value.self
     ) async throws -> Value {
-        try EngineClient.decode(try await send("POST", path, query, body))
+        try EngineClient.decode(try await send("POST", path, query, body, headers: headers))
     }
 
     /// - Returns: the answer's body.
     /// - Throws: ``CommandFailure`` with the daemon's message for a status of 400 and above.
     @discardableResult
     func send(
-        _ method: String, _ path: [String], _ query: [(String, String)] = [], _ body: (any Encodable)? = nil
+        _ method: String, _ path: [String], _ query: [(String, String)] = [], _ body: (any Encodable)? = nil,
+        headers: [(String, String)] = []
     ) async throws -> [UInt8] {
-        var headers: [(String, String)] = []
+        var headers = headers
         var content: HTTPClientRequest.Body?
         if let body {
             content = .bytes(ByteBuffer(bytes: try DockerJSON.encode(body)))
-            headers = [("Content-Type", "application/json")]
+            headers.append(("Content-Type", "application/json"))
         }
         let response = try await open(method, path, query, headers: headers, body: content)
         return try await EngineClient.collect(response)

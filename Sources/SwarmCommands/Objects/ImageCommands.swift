@@ -27,7 +27,10 @@ struct ImageList: EngineCommand {
         let now = Int64(Date().timeIntervalSince1970)
         let rows = images.flatMap { image -> [[String: String]] in
             let id = image.Id.replacingOccurrences(of: "sha256:", with: "")
-            let tags = image.RepoTags.isEmpty ? ["<none>:<none>"] : image.RepoTags
+            // Pulled by digest, as services' images are, it has a repository and no tag.
+            let repositories = Set(image.RepoDigests.map { $0.prefix { $0 != "@" } }).sorted()
+            let untagged = repositories.isEmpty ? ["<none>:<none>"] : repositories.map { "\($0):<none>" }
+            let tags = image.RepoTags.isEmpty ? untagged : image.RepoTags
             return tags.map { reference in
                 let (repository, tag) = ImageList.split(reference)
                 return [
@@ -81,7 +84,8 @@ struct ImagePull: EngineCommand {
         let (repository, tag) = ImageList.split(image)
         var query = [("fromImage", image)]
         if !image.contains("@") { query = [("fromImage", repository), ("tag", tag == "<none>" ? "latest" : tag)] }
-        let body = try await engine.stream("POST", ["images", "create"], query, headers: try credentials.headers())
+        let body = try await engine.stream(
+            "POST", ["images", "create"], query, headers: try credentials.headers(for: image))
         try await ProgressLines.print(body, isQuiet: quiet)
     }
 }
@@ -98,7 +102,7 @@ struct ImagePush: EngineCommand {
         let (repository, tag) = ImageList.split(image)
         let body = try await engine.stream(
             "POST", ["images", repository, "push"], [("tag", tag == "<none>" ? "latest" : tag)],
-            headers: try credentials.headers())
+            headers: try credentials.headers(for: image))
         try await ProgressLines.print(body, isQuiet: quiet)
     }
 }
@@ -173,20 +177,6 @@ struct ImageRemove: EngineCommand {
                 if let id = item.Deleted { Console.line("Deleted: \(id)") }
             }
         }
-    }
-}
-
-/// A registry's account.
-struct CredentialOptions: ParsableArguments {
-    @Option(help: "Account at the registry; the password is read from SWARM_REGISTRY_PASSWORD.") var username: String?
-
-    func headers() throws -> [(String, String)] {
-        guard let username else { return [] }
-        guard let password = ProcessInfo.processInfo.environment["SWARM_REGISTRY_PASSWORD"] else {
-            throw CommandFailure("--username needs the password in SWARM_REGISTRY_PASSWORD")
-        }
-        let bytes = try DockerJSON.encode(["username": username, "password": password])
-        return [("X-Registry-Auth", DockerJSON.base64(bytes))]
     }
 }
 

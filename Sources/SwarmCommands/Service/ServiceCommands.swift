@@ -161,10 +161,12 @@ struct ServiceRollback: EngineCommand {
 extension EngineClient {
     /// Prints the daemon's warnings.
     func updateService(
-        _ service: Docker.Service, to spec: Docker.ServiceSpec, resolvesImage: Bool = false
+        _ service: Docker.Service, to spec: Docker.ServiceSpec, resolvesImage: Bool = false,
+        headers: [(String, String)] = []
     ) async throws {
         let query = [("version", String(service.Version.Index))] + (resolvesImage ? [("resolveImage", "true")] : [])
-        let answer = try await post(["services", service.ID, "update"], query, spec, as: Docker.Updated.self)
+        let answer = try await post(
+            ["services", service.ID, "update"], query, spec, headers: headers, as: Docker.Updated.self)
         for warning in answer.Warnings ?? [] { Console.error("WARNING: \(warning)") }
     }
 

@@ -14,6 +14,7 @@ struct ServiceCreate: EngineCommand {
 
     @OptionGroup var connection: ConnectionOptions
     @OptionGroup var wait: WaitOptions
+    @OptionGroup(title: "Registry") var registry: RegistryAuthOptions
     @OptionGroup(title: "Service") var options: SpecOptions
     @OptionGroup(title: "Lists") var lists: ListOptions
     @Option(help: "Name; made from the image by default.") var name: String?
@@ -26,7 +27,7 @@ struct ServiceCreate: EngineCommand {
         let query = noResolveImage ? [] : [("resolveImage", "true")]
         let created = try await engine.post(
             ["services", "create"], query, try spec(environment: ProcessInfo.processInfo.environment),
-            as: Docker.Created.self)
+            headers: try registry.headers(for: image), as: Docker.Created.self)
         for warning in created.Warnings ?? [] { Console.error("WARNING: \(warning)") }
         Console.line(created.ID)
         guard !wait.detach else { return }

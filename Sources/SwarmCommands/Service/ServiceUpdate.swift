@@ -14,6 +14,7 @@ struct ServiceUpdate: EngineCommand {
 
     @OptionGroup var connection: ConnectionOptions
     @OptionGroup var wait: WaitOptions
+    @OptionGroup(title: "Registry") var registry: RegistryAuthOptions
     @OptionGroup(title: "Service") var options: SpecOptions
     @OptionGroup(title: "Lists") var lists: ListChanges
     @Option(help: "The new image.") var image: String?
@@ -34,7 +35,9 @@ struct ServiceUpdate: EngineCommand {
             }
             let spec = try changed(
                 current.Spec, networks: networks, environment: ProcessInfo.processInfo.environment)
-            try await engine.updateService(current, to: spec, resolvesImage: image != nil && !noResolveImage)
+            let headers = try registry.headers(for: spec.TaskTemplate?.ContainerSpec?.Image ?? "")
+            try await engine.updateService(
+                current, to: spec, resolvesImage: image != nil && !noResolveImage, headers: headers)
         }
         if wait.detach {
             Console.line(service)

@@ -26,6 +26,7 @@ struct StackDeploy: EngineCommand {
     @OptionGroup var connection: ConnectionOptions
     @OptionGroup var wait: WaitOptions
     @OptionGroup var files: ComposeOptions
+    @OptionGroup(title: "Registry") var registry: RegistryAuthOptions
     @Flag(help: "Remove services, networks, secrets and configs of the stack that the files do not ask for.")
     var prune = false
     @Flag(help: "Deploy nothing when there is a warning about a file.") var strict = false
@@ -41,7 +42,8 @@ struct StackDeploy: EngineCommand {
         guard !strict || plan.warnings.isEmpty else {
             throw CommandFailure("nothing is deployed: --strict, and \(plan.warnings.count) warnings about the files")
         }
-        var deployment = StackDeployment(engine: engine, plan: plan, resolution: resolveImage, isQuiet: wait.quiet)
+        var deployment = StackDeployment(
+            engine: engine, plan: plan, resolution: resolveImage, registry: registry, isQuiet: wait.quiet)
         let services = try await deployment.run(prunes: prune)
         guard !wait.detach else { return }
         try await StackWait(engine: engine, stack: plan.name, options: wait).run(services)

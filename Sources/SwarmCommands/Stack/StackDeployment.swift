@@ -9,13 +9,17 @@ struct StackDeployment {
     var engine: EngineClient
     var plan: StackPlan
     var resolution: ImageResolution
+    var registry: RegistryAuthOptions
     var isQuiet: Bool
     private var objects = StackObjects()
 
-    init(engine: EngineClient, plan: StackPlan, resolution: ImageResolution, isQuiet: Bool) {
+    init(
+        engine: EngineClient, plan: StackPlan, resolution: ImageResolution, registry: RegistryAuthOptions, isQuiet: Bool
+    ) {
         self.engine = engine
         self.plan = plan
         self.resolution = resolution
+        self.registry = registry
         self.isQuiet = isQuiet
     }
 
@@ -93,19 +97,22 @@ struct StackDeployment {
         let existing = objects.services.first { $0.Spec.Name == service.spec.name }
         let desired = try objects.spec(of: service, existing: existing, resolution: resolution)
         let asksRegistry = resolution == .never ? [] : [("resolveImage", "true")]
+        let headers = try registry.headers(for: service.spec.task.container.image)
         guard let existing else {
             let created = try await engine.post(
-                ["services", "create"], asksRegistry, Docker.ServiceSpec(desired), as: Docker.Created.self)
+                ["services", "create"], asksRegistry, Docker.ServiceSpec(desired), headers: headers,
+                as: Docker.Created.self)
             for warning in created.Warnings ?? [] { Console.error("WARNING: \(warning)") }
             say("Creating service \(service.spec.name)")
             return created.ID
         }
-        guard !objects.holds(existing, desired) else {
+        // What is known of the account stays on the managers: whether it is another one is for them to say.
+        guard !headers.isEmpty || !objects.holds(existing, desired) else {
             say("Unchanged service \(service.spec.name)")
             return existing.ID
         }
         try await engine.updateService(
-            existing, to: Docker.ServiceSpec(desired), resolvesImage: !asksRegistry.isEmpty)
+            existing, to: Docker.ServiceSpec(desired), resolvesImage: !asksRegistry.isEmpty, headers: headers)
         say("Updating service \(service.spec.name)")
         return existing.ID
     }

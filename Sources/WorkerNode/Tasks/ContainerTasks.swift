@@ -69,6 +69,12 @@ public final class ContainerTasks: TaskRuntime {
     public func save(_ record: TaskRecord) throws { try records.save(record) }
     public func update(_ view: NetworkView) async throws { try await network.update(view) }
 
+    /// The tasks that have a container here, running or ended, with its id.
+    public var recordsOfContainers: [(id: String, record: TaskRecord)] {
+        records.all.filter { $0.status.container != nil }.sorted { $0.task.id < $1.task.id }
+            .map { (ContainerTasks.containerID(of: $0.task.id), $0) }
+    }
+
     // MARK: Restart
 
     public func restore() async throws -> [(record: TaskRecord, container: RestoredContainer)] {
@@ -111,15 +117,23 @@ public final class ContainerTasks: TaskRuntime {
 
     // MARK: Life
 
-    public func prepare(_ task: ClusterTask, secrets: [Secret], configs: [Config]) async throws -> ContainerStatus {
+    public func prepare(_ task: ClusterTask, secrets: [Secret], configs: [Config]) async throws -> PreparedContainer {
         let id = ContainerTasks.containerID(of: task.id)
-        let image = try await image(for: task.spec.container.image)
+        let image = try await image(for: task.spec.container)
         try Task.checkCancellation()
         let layers = try await images.layersForMount(imageID: image.id)
+        var fillings: [VolumeFilling] = []
         var configuration = try ContainerPlan(
             task: task, image: image.config, containerID: id, layers: layers, node: identity, secrets: secrets,
             configs: configs
-        ).configuration { [volumes] mount, task in try volumes.prepare(mount, task: task) }
+        ).configuration { mount, task in
+            let folder = try volumes.prepare(mount, task: task)
+            if case .volume(_, copiesImageContent: true) = mount.source {
+                fillings.append(VolumeFilling(folder: folder, target: mount.target))
+            }
+            return folder
+        }
+        try await volumes.fill(fillings, from: layers)
         configuration.resolverFile = network.resolverFile(for: task)
         configuration.seccompFilter = try await filters.containerDefault(
             Set(configuration.capabilities.memberNames))
@@ -136,21 +150,19 @@ public final class ContainerTasks: TaskRuntime {
                 throw error
             }
             containers.withLock { $0[task.id] = container }
-            return status(of: container, id)
+            return PreparedContainer(
+                status: status(of: container, id), imageHealthcheck: image.config.healthcheck.map(Healthcheck.init))
         } catch let failure as LaunchFailure {
             throw Failure(.failedPrecondition, "\(failure)")
         }
     }
 
     /// An image that is here is not asked for again: the service's reference is pinned by its digest.
-    private func image(for text: String) async throws -> ImageSummary {
-        let reference = try ImageReference(parsing: text)
-        if await images.contains(reference) { return try await images.inspect(text) }
-        do {
-            return try await images.pull(reference)
-        } catch let failure as Failure where reference.digest != nil && failure.code != .notFound {
-            throw failure
-        }
+    private func image(for spec: ContainerSpec) async throws -> ImageSummary {
+        let reference = try ImageReference(parsing: spec.image)
+        if await images.contains(reference) { return try await images.inspect(spec.image) }
+        let account = spec.registryAuth.map { RegistryCredentials(username: $0.username, password: $0.password) }
+        return try await images.pull(reference, credentials: account)
     }
 
     private func container(_ task: TaskID) throws -> Container {
@@ -247,6 +259,16 @@ public final class ContainerTasks: TaskRuntime {
             }
             continuation.onTermination = { _ in reading.cancel() }
         }
+    }
+}
+
+extension Healthcheck {
+    /// What an image's configuration says; a part that it leaves out is zero.
+    public init(_ image: ImageConfig.Healthcheck) {
+        self.init(
+            test: image.test, interval: image.interval ?? .zero, timeout: image.timeout ?? .zero,
+            startPeriod: image.startPeriod ?? .zero, startInterval: image.startInterval ?? .zero,
+            retries: image.retries ?? 0)
     }
 }
 

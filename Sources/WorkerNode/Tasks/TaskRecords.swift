@@ -19,6 +19,8 @@ final class TaskRecords: Sendable {
 
     subscript(task: TaskID) -> TaskRecord? { known.withLock { $0[task] } }
 
+    var all: [TaskRecord] { known.withLock { Array($0.values) } }
+
     func save(_ record: TaskRecord) throws {
         known.withLock { $0[record.task.id] = record }
         do {
@@ -53,10 +55,11 @@ final class TaskRecords: Sendable {
 }
 
 extension TaskRecord {
-    /// Version, phase, the task as assigned, and once more with what was reported of it.
+    /// Version, phase, the task as assigned, and once more with what was reported of it and the health check in force.
     var encoded: [UInt8] {
         var observed = task
         observed.status = status
+        observed.spec.container.healthcheck = healthcheck
         var writer = ByteWriter()
         writer.write(UInt8(1))
         writer.write(phase.number)
@@ -78,6 +81,7 @@ extension TaskRecord {
             throw DecodeError("a record that is not of a task", offset: 0)
         }
         self.init(task: task, phase: phase, status: observed.status, isForgotten: isForgotten)
+        healthcheck = observed.spec.container.healthcheck
     }
 }
 

@@ -6,6 +6,7 @@ import Primitives
 /// This node's volumes: folders below one folder.
 public struct VolumeFolder: Sendable {
     private let path: String
+    private let content: VolumeContent
 
     /// A volume as the API shows it.
     public struct Volume: Hashable, Sendable {
@@ -15,6 +16,7 @@ public struct VolumeFolder: Sendable {
 
     public init(path: String) {
         self.path = path
+        content = VolumeContent(mountPoint: "\(path)/.image")
     }
 
     public func list() throws -> [Volume] {
@@ -57,6 +59,11 @@ public struct VolumeFolder: Sendable {
         return try create(name.isEmpty ? anonymousName(mount.target, task.id) : name).mountpoint
     }
 
+    /// Gives empty volumes what the image has at their mount points.
+    func fill(_ fillings: [VolumeFilling], from layers: [String]) async throws {
+        try await content.fill(fillings, from: layers)
+    }
+
     func removeAnonymous(of task: TaskID) throws {
         for name in try names() where name.hasPrefix("\(task)-") { try remove(name) }
     }
@@ -69,7 +76,8 @@ public struct VolumeFolder: Sendable {
 
     private func names() throws -> [String] {
         do {
-            return try File.names(in: path)
+            // A dot begins no volume's name.
+            return try File.names(in: path).filter { !$0.hasPrefix(".") }
         } catch { throw Failure(.internal, "cannot list \(path): \(error)") }
     }
 
