@@ -47,6 +47,7 @@ let logging = product("Logging", of: "swift-log")
 let nioCore = product("NIOCore", of: "swift-nio")
 let nioHTTP1 = product("NIOHTTP1", of: "swift-nio")
 let nioPosix = product("NIOPosix", of: "swift-nio")
+let nioReloading = product("NIOCertificateReloading", of: "swift-nio-extras")
 let nioSSL = product("NIOSSL", of: "swift-nio-ssl")
 let protobuf = product("SwiftProtobuf", of: "swift-protobuf")
 let x509 = product("X509", of: "swift-certificates")
@@ -120,7 +121,7 @@ let drivers: [Target] = [
         "ClusterWire",
         [
             "Primitives", "ClusterModel", "ClusterMessages", "ClusterIdentity", protobuf, grpc, grpcProtobuf,
-            grpcTransport, x509,
+            grpcTransport, nioReloading, nioSSL, x509,
         ]),
     module("Compose", ["Primitives", "ClusterModel", yams]),
     tests("Compose", ["Primitives", "ClusterModel"]),
@@ -151,6 +152,7 @@ let shells: [Target] = [
             "Primitives", "ClusterModel", "ClusterMessages", "ClusterState", "Consensus", "DurableLog",
             "Orchestration", "Assignments", "ClusterIdentity", "ClusterWire", deques, protobuf, grpc, logging, x509,
         ]),
+    tests("ManagerNode", ["Primitives", "ClusterModel", "ClusterState", "Consensus"]),
     module("Lab", ["Primitives", argumentParser]),
     module(
         "WorkerNode",
@@ -202,6 +204,7 @@ let shellDependencies: [Package.Dependency] = [
     .package(url: "https://github.com/apple/swift-http-types", exact: "1.8.0"),
     .package(url: "https://github.com/apple/swift-log", exact: "1.16.2"),
     .package(url: "https://github.com/apple/swift-nio", exact: "2.101.2"),
+    .package(url: "https://github.com/apple/swift-nio-extras", exact: "1.35.2"),
     .package(url: "https://github.com/apple/swift-nio-ssl", exact: "2.37.6"),
     .package(url: "https://github.com/grpc/grpc-swift-2", exact: "2.4.3"),
     .package(url: "https://github.com/grpc/grpc-swift-nio-transport", exact: "2.9.2"),

@@ -38,7 +38,8 @@ extension ClusterTables {
         case (.task(let task), nil), (nil, .task(let task)):
             return task.endpoints.isEmpty ? Set([task.nodeID].compactMap { $0 }) : nil
         case (.node(let before), .node(let after)):
-            return before.overlayPeer == after.overlayPeer && before.manager == after.manager ? [] : nil
+            if before.overlayPeer != after.overlayPeer || before.manager != after.manager { return nil }
+            return before.wantedRole == after.wantedRole ? [] : [after.id]
         case (.service, _), (_, .service): return []
         default: return nil
         }
@@ -70,6 +71,9 @@ extension ClusterTask {
 }
 
 extension Node {
+    /// What the node is to be: a manager until Raft goes on without it.
+    var wantedRole: NodeRole { spec.role == .manager || manager != nil ? .manager : .worker }
+
     var overlayPeer: OverlayPeer? {
         guard let description, !description.overlayKey.isEmpty, !description.overlayEndpoint.isEmpty else { return nil }
         return OverlayPeer(node: id, key: description.overlayKey, endpoint: description.overlayEndpoint)

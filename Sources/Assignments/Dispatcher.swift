@@ -28,6 +28,7 @@ public struct Dispatcher: Sendable {
         /// What the agent holds once it has worked through all that was sent.
         var sent: [AssignmentKey: AssignmentItem] = [:]
         var managers: [String] = []
+        var role: NodeRole?
     }
 
     private var sessions: [SessionID: Session] = [:]
@@ -99,6 +100,22 @@ public struct Dispatcher: Sendable {
         if sessionOfNode[session.node] == id { sessionOfNode[session.node] = nil }
     }
 
+    /// The node leaves on purpose: it is down at once.
+    public mutating func onLeave(_ node: NodeID, tables: ClusterTables, wallClock: Timestamp) -> [Directive] {
+        var directives: [Directive] = []
+        heartbeatDeadlines[node] = nil
+        if let session = sessionOfNode.removeValue(forKey: node) {
+            sessions[session] = nil
+            directives.append(.close(session, reason: "node \(node) has left the cluster"))
+        }
+        guard var status = tables.nodes[node]?.status, status.state != .down else { return directives }
+        status.state = .down
+        status.message = "the node has left the cluster"
+        status.since = wallClock
+        directives.append(.write([.observeNode(node, status, nil)]))
+        return directives
+    }
+
     /// Notes whose assignments changed; ``flush(tables:)`` sends them.
     public mutating func onChanges(_ changes: [StateChange], tables: ClusterTables) -> [Directive] {
         var directives: [Directive] = []
@@ -151,6 +168,7 @@ public struct Dispatcher: Sendable {
         guard var session = sessions[id] else { return [] }
         session.sent = tables.assignments(for: session.node)
         session.managers = tables.managerAddresses
+        session.role = tables.nodes[session.node]?.wantedRole
         let items = session.sent.sorted { $0.key < $1.key }.map(\.value)
         let directives = messages(.complete, items, [], &session, id, tables)
         sessions[id] = session
@@ -163,9 +181,13 @@ public struct Dispatcher: Sendable {
         let updates = wanted.filter { session.sent[$0.key] != $0.value }.sorted { $0.key < $1.key }.map(\.value)
         let removals = session.sent.keys.filter { wanted[$0] == nil }.sorted()
         let managers = tables.managerAddresses
-        guard !updates.isEmpty || !removals.isEmpty || managers != session.managers else { return [] }
+        let role = tables.nodes[session.node]?.wantedRole
+        guard !updates.isEmpty || !removals.isEmpty || managers != session.managers || role != session.role else {
+            return []
+        }
         session.sent = wanted
         session.managers = managers
+        session.role = role
         let directives = messages(.incremental, updates, removals, &session, id, tables)
         sessions[id] = session
         return directives
@@ -185,7 +207,7 @@ public struct Dispatcher: Sendable {
                     kind: kind, sequence: session.sequence, isLast: part == parts - 1,
                     updates: Array(updates.dropFirst(part * limit).prefix(limit)),
                     removals: part == 0 ? removals : [], managers: session.managers,
-                    heartbeatPeriod: tables.heartbeatPeriod))
+                    heartbeatPeriod: tables.heartbeatPeriod, role: session.role))
         }
     }
 }

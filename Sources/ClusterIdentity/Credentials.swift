@@ -34,6 +34,20 @@ public struct Credentials: Sendable {
     public func rootsPEM() throws -> [String] { try roots.map { try $0.serializeAsPEM().pemString } }
 }
 
+extension Credentials {
+    /// When half of the certificate's time is over: the node then asks for a new one.
+    public var renewsAt: Timestamp {
+        let begin = Timestamp(certificate.notValidBefore) + IdentityLimits.backdating
+        let nanoseconds = Timestamp(certificate.notValidAfter).nanoseconds
+        return Timestamp(nanoseconds: begin.nanoseconds + (nanoseconds - begin.nanoseconds) / 2)
+    }
+}
+
+extension Timestamp {
+    /// Certificates count whole seconds.
+    init(_ date: Date) { self.init(nanoseconds: Int64(date.timeIntervalSince1970) * 1_000_000_000) }
+}
+
 /// A fresh key with a certificate signed by itself: it proves the possession of the key while joining, nothing else.
 public struct JoinerCredentials: Sendable {
     public let certificate: Certificate

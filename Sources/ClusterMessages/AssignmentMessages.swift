@@ -8,7 +8,8 @@ extension AssignmentMessage {
             kind: try known("kind", wire.kind), sequence: wire.sequence, isLast: wire.isLast,
             updates: try list("updates", wire.updates, AssignmentItem.init(wire:)),
             removals: try list("removals", wire.removals, AssignmentKey.init(wire:)), managers: wire.managers,
-            heartbeatPeriod: .nanoseconds(wire.heartbeatPeriod))
+            heartbeatPeriod: .nanoseconds(wire.heartbeatPeriod),
+            role: try optional("role", wire.hasRole, known("role", wire.role)))
     }
 
     public var wire: WireAssignments {
@@ -20,6 +21,7 @@ extension AssignmentMessage {
             $0.removals = removals.map(\.wire)
             $0.managers = managers
             $0.heartbeatPeriod = heartbeatPeriod.wholeNanoseconds
+            if let role { $0.role = wireEnum(role) }
         }
     }
 }

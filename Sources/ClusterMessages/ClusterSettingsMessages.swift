@@ -12,7 +12,8 @@ extension Cluster {
             tokens: try required("tokens", wire.hasTokens, JoinTokens(wire: wire.tokens)),
             addressPools: try list("address_pools", wire.addressPools, IPv4Network.init(wire:)),
             subnetPrefixLength: try narrowed("subnet_prefix_length", wire.subnetPrefixLength),
-            dataPathPort: try narrowed("data_path_port", wire.dataPathPort))
+            dataPathPort: try narrowed("data_path_port", wire.dataPathPort),
+            revocations: try list("revocations", wire.revocations, Revocation.init(wire:)))
     }
 
     public var wire: WireCluster {
@@ -25,6 +26,26 @@ extension Cluster {
             $0.addressPools = addressPools.map(\.wire)
             $0.subnetPrefixLength = UInt32(subnetPrefixLength)
             $0.dataPathPort = UInt32(dataPathPort)
+            $0.revocations = revocations.map(\.wire)
+        }
+    }
+}
+
+extension Revocation {
+    public init(wire: WireRevocation) throws(MessageError) {
+        switch wire.revoked {
+        case .node(let node): self = .node(try NodeID(wire: node, field: "node"))
+        case .raftID(let id): self = .member(id)
+        case nil: throw MessageError("revoked", "missing or of an unknown kind")
+        }
+    }
+
+    public var wire: WireRevocation {
+        .with {
+            switch self {
+            case .node(let node): $0.node = node.wire()
+            case .member(let id): $0.raftID = id
+            }
         }
     }
 }

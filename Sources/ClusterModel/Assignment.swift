@@ -21,14 +21,14 @@ public enum AssignmentItem: Hashable, Sendable {
     }
 }
 
-/// Which item.
+/// Which item. Items are sent in this order: what a task needs is there before the task.
 public enum AssignmentKey: Hashable, Comparable, Sendable {
-    case task(TaskID)
     case secret(SecretID)
     case config(ConfigID)
     case network(NetworkID)
     case endpoint(NetworkID, TaskID)
     case peer(NodeID)
+    case task(TaskID)
 }
 
 /// What changed for a node since the last message of the session; the first of a session is complete.
@@ -50,10 +50,12 @@ public struct AssignmentMessage: Hashable, Sendable {
     /// `HOST:PORT` of every manager, for when this one is lost.
     public var managers: [String]
     public var heartbeatPeriod: Duration
+    /// What the node is to be; nil: as it is.
+    public var role: NodeRole?
 
     public init(
         kind: Kind, sequence: UInt64, isLast: Bool = true, updates: [AssignmentItem], removals: [AssignmentKey] = [],
-        managers: [String], heartbeatPeriod: Duration
+        managers: [String], heartbeatPeriod: Duration, role: NodeRole? = nil
     ) {
         self.kind = kind
         self.sequence = sequence
@@ -62,6 +64,7 @@ public struct AssignmentMessage: Hashable, Sendable {
         self.removals = removals
         self.managers = managers
         self.heartbeatPeriod = heartbeatPeriod
+        self.role = role
     }
 }
 

@@ -12,11 +12,13 @@ public struct Cluster: Hashable, Sendable {
     /// Prefix length of a network cut from a pool.
     public var subnetPrefixLength: UInt8
     public var dataPathPort: UInt16
+    /// Oldest first; kept by the store.
+    public var revocations: [Revocation]
 
     public init(
         id: ClusterID, meta: Meta = Meta(), spec: ClusterSpec = ClusterSpec(), authority: Authority = Authority(),
         tokens: JoinTokens = JoinTokens(), addressPools: [IPv4Network], subnetPrefixLength: UInt8 = 24,
-        dataPathPort: UInt16 = 4789
+        dataPathPort: UInt16 = 4789, revocations: [Revocation] = []
     ) {
         self.id = id
         self.meta = meta
@@ -26,7 +28,16 @@ public struct Cluster: Hashable, Sendable {
         self.addressPools = addressPools
         self.subnetPrefixLength = subnetPrefixLength
         self.dataPathPort = dataPathPort
+        self.revocations = revocations
     }
+}
+
+/// Whose certificate counts no more although it has not expired.
+public enum Revocation: Hashable, Sendable {
+    /// A node that was removed.
+    case node(NodeID)
+    /// A raft id whose node was demoted, left or was removed.
+    case member(UInt64)
 }
 
 public struct ClusterSpec: Hashable, Sendable {

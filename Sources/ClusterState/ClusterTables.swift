@@ -129,6 +129,7 @@ extension ClusterTables {
             if bySpec { object.meta.specVersion = index }
             remove(current)
             put(object)
+            revoke(from: current, to: object)
             return StateChange(before: current, after: object)
         case .delete(let key, let version):
             guard let current = self[key] else { throw .notFound(key) }
@@ -136,6 +137,7 @@ extension ClusterTables {
                 throw .stale(key, expected: version, found: current.meta.version)
             }
             remove(current)
+            revoke(from: current, to: nil)
             return StateChange(before: current, after: nil)
         case .observeTask(let id, let status):
             guard var task = tasks[id], status.state >= task.status.state else { return nil }
@@ -151,6 +153,30 @@ extension ClusterTables {
             }
         }
     }
+
+    /// Notes whose certificate counts no more. It moves no version: it can make nobody's write stale.
+    private mutating func revoke(from before: ClusterObject, to after: ClusterObject?) {
+        guard case .node(let node) = before else { return }
+        if let member = node.manager?.raftID {
+            if case .node(let changed) = after, changed.manager?.raftID == member { return }
+            add(.member(member))
+        }
+        if after == nil { add(.node(node.id)) }
+    }
+
+    private mutating func add(_ revocation: Revocation) {
+        guard cluster?.revocations.contains(revocation) == false else { return }
+        cluster?.revocations.append(revocation)
+        if let count = cluster?.revocations.count, count > StateLimits.revocations {
+            cluster?.revocations.removeFirst(count - StateLimits.revocations)
+        }
+    }
+
+    /// Whether the node was removed: its certificate counts no more.
+    public func isRevoked(_ node: NodeID) -> Bool { cluster?.revocations.contains(.node(node)) ?? false }
+
+    /// Whether the raft id's node takes part in Raft no more.
+    public func isRevoked(member: UInt64) -> Bool { cluster?.revocations.contains(.member(member)) ?? false }
 
     /// An observation moves no version: it can make nobody's write stale.
     private mutating func observe(_ current: ClusterObject, _ change: () -> ClusterObject) -> StateChange? {
@@ -228,8 +254,8 @@ extension ClusterTables {
 }
 
 extension ClusterObject {
-    /// Fields that have another writer keep their stored values: a node's status and description, and a task's status
-    /// once its agent has it.
+    /// Fields that have another writer keep their stored values: a node's status and description, a task's status once
+    /// its agent has it, and the cluster's revocations.
     fileprivate mutating func keepObservations(of current: ClusterObject) {
         switch (self, current) {
         case (.task(var task), .task(let stored)):
@@ -242,6 +268,9 @@ extension ClusterObject {
             node.status = stored.status
             node.description = stored.description
             self = .node(node)
+        case (.cluster(var cluster), .cluster(let stored)):
+            cluster.revocations = stored.revocations
+            self = .cluster(cluster)
         default: break
         }
     }

@@ -3,4 +3,6 @@ public enum StateLimits {
     public static let changesPerTransaction = 200
     /// Encoded size above which a proposal is refused.
     public static let transactionBytes = 3 << 19
+    /// Certificates that are remembered as revoked; the oldest is forgotten for a further one.
+    public static let revocations = 4_096
 }

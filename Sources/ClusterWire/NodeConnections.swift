@@ -23,12 +23,15 @@ public final class NodeConnections: Sendable {
     /// The client for `HOST:PORT`; it connects by itself and again after a loss.
     public func client(to address: String) throws -> Client {
         if let known = connections.withLock({ $0[address]?.client }) { return known }
-        let client = try NodeConnections.client(
-            to: address, certificate: try credentials.current.certificatePEM(), key: try credentials.current.keyPEM()
-        ) { [credentials] in
-            let now = credentials.current
-            return .members(roots: now.roots, cluster: now.identity.cluster)
+        let security = try HTTP2ClientTransport.Posix.TransportSecurity.mTLS(
+            certificateReloader: PresentCertificate(credentials: credentials)
+        ) { [credentials] tls in
+            NodeConnections.verify(&tls) {
+                let now = credentials.current
+                return .members(roots: now.roots, cluster: now.identity.cluster)
+            }
         }
+        let client = try NodeConnections.client(to: address, security)
         return connections.withLock { connections in
             if let other = connections[address]?.client { return other }
             // Owned by this pool: ends with `close()`.
@@ -45,6 +48,7 @@ public final class NodeConnections: Sendable {
         connection.running.cancel()
     }
 
+    /// Ends all connections: later calls make new ones, and present what the node's certificate is then.
     public func close() {
         let all = connections.withLock { connections in
             defer { connections = [:] }
@@ -61,9 +65,11 @@ public final class NodeConnections: Sendable {
         to address: String, credentials: JoinerCredentials, rootDigest: String,
         _ body: @Sendable (Client) async throws -> Result
     ) async throws -> Result {
-        let client = try client(
-            to: address, certificate: try credentials.certificatePEM(), key: try credentials.keyPEM()
-        ) { .managerUnder(rootDigest: rootDigest) }
+        let security = HTTP2ClientTransport.Posix.TransportSecurity.mTLS(
+            certificateChain: [.bytes(Array(try credentials.certificatePEM().utf8), format: .pem)],
+            privateKey: .bytes(Array(try credentials.keyPEM().utf8), format: .pem)
+        ) { verify(&$0) { .managerUnder(rootDigest: rootDigest) } }
+        let client = try client(to: address, security)
         return try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { try await client.runConnections() }
             defer { client.beginGracefulShutdown() }
@@ -71,19 +77,19 @@ public final class NodeConnections: Sendable {
         }
     }
 
+    private static func verify(
+        _ tls: inout HTTP2ClientTransport.Posix.TransportSecurity.TLS,
+        _ verification: @escaping @Sendable () -> PeerVerification
+    ) {
+        // The name in a certificate is the node's id, not its address: who it is, is checked below.
+        tls.serverCertificateVerification = .noHostnameVerification
+        tls.customVerificationCallback = { verification().callback($0, $1) }
+    }
+
     private static func client(
-        to address: String, certificate: String, key: String,
-        verification: @escaping @Sendable () -> PeerVerification
+        to address: String, _ security: HTTP2ClientTransport.Posix.TransportSecurity
     ) throws -> Client {
         let (host, port) = try HostPort.split(address)
-        let security = HTTP2ClientTransport.Posix.TransportSecurity.mTLS(
-            certificateChain: [.bytes(Array(certificate.utf8), format: .pem)],
-            privateKey: .bytes(Array(key.utf8), format: .pem)
-        ) { tls in
-            // The name in a certificate is the node's id, not its address: who it is, is checked below.
-            tls.serverCertificateVerification = .noHostnameVerification
-            tls.customVerificationCallback = { verification().callback($0, $1) }
-        }
         let config = HTTP2ClientTransport.Posix.Config.defaults { config in
             config.http2.targetWindowSize = WireLimits.windowBytes
             config.backoff.initial = WireLimits.connectBackoffFirst

@@ -1,4 +1,4 @@
-import ClusterIdentity
+public import ClusterIdentity
 public import GRPCCore
 public import GRPCNIOTransportHTTP2Posix
 public import Primitives
@@ -10,22 +10,23 @@ public struct NodeListener: Sendable {
 
     /// - Parameters:
     ///   - address: `HOST:PORT` with an IPv4 address.
-    ///   - acceptsJoiners: managers answer machines that have no certificate of the cluster yet.
+    ///   - acceptsJoiners: managers answer machines that have no certificate of the cluster yet; asked at each handshake,
+    ///     as a node's role may change.
+    ///   - standing: what the state says of a member.
     public static func server(
-        address: String, credentials: CredentialStore, acceptsJoiners: Bool, services: [any RegistrableRPCService]
+        address: String, credentials: CredentialStore, acceptsJoiners: @escaping @Sendable () -> Bool,
+        standing: @escaping @Sendable (PeerIdentity) -> Standing,
+        services: [any RegistrableRPCService]
     ) throws -> Server {
-        let current = credentials.current
         let (host, port) = try HostPort.split(address)
-        let security = HTTP2ServerTransport.Posix.TransportSecurity.mTLS(
-            certificateChain: [.bytes(Array(try current.certificatePEM().utf8), format: .pem)]
-                + (try current.rootsPEM().map { .bytes(Array($0.utf8), format: .pem) }),
-            privateKey: .bytes(Array(try current.keyPEM().utf8), format: .pem)
+        let security = try HTTP2ServerTransport.Posix.TransportSecurity.mTLS(
+            certificateReloader: PresentCertificate(credentials: credentials)
         ) { tls in
             tls.requireALPN = true
             tls.customVerificationCallback = { presented, promise in
                 let now = credentials.current
                 let verification: PeerVerification =
-                    acceptsJoiners
+                    acceptsJoiners()
                     ? .membersAndJoiners(roots: now.roots, cluster: now.identity.cluster)
                     : .members(roots: now.roots, cluster: now.identity.cluster)
                 verification.callback(presented, promise)
@@ -41,7 +42,8 @@ public struct NodeListener: Sendable {
                 config.connection.keepalive.clientBehavior.allowWithoutCalls = true
                 config.connection.keepalive.clientBehavior.minPingIntervalWithoutCalls = .seconds(1)
             })
-        return GRPCServer(transport: transport, services: services, interceptors: [Authorization()])
+        return GRPCServer(
+            transport: transport, services: services, interceptors: [Authorization(standing: standing)])
     }
 }
 

@@ -18,7 +18,11 @@ struct Progress: Hashable {
     var next: LogIndex
     private(set) var state: State = .probe
     /// Heard from since the last check of the quorum.
-    var isRecentlyActive = false
+    var isRecentlyActive = false {
+        didSet { if isRecentlyActive { silentTicks = 0 } }
+    }
+    /// Ticks since the member was last heard; nil while it was not heard in this term.
+    var silentTicks: Int?
     /// A probe is on its way: wait for an answer to it or to a heartbeat.
     var isProbePaused = false
     /// Send an append even if it carries no entries, to find out whether earlier ones arrived.

@@ -144,10 +144,10 @@ public struct RaftNode: Sendable {
         return peers[slot].match
     }
 
-    /// Whether this member heard from a peer within the last one or two election timeouts; nil as for `matchIndex`.
+    /// Whether this member heard from a peer within the last two election timeouts; nil as for `matchIndex`.
     public func isRecentlyActive(_ member: RaftID) -> Bool? {
         guard leadership != nil, let slot = slot(of: member) else { return nil }
-        return member == id || peers[slot].isRecentlyActive
+        return member == id || peers[slot].silentTicks.map { $0 <= 2 * configuration.electionTicks } ?? false
     }
 }
 
@@ -161,6 +161,7 @@ extension RaftNode {
             if electionElapsed >= electionTimeout, isPromotable { campaign() }
             return
         }
+        for slot in peers.indices { peers[slot].silentTicks? += 1 }
         if electionElapsed >= configuration.electionTicks {
             electionElapsed = 0
             guard hasQuorumContact() else { return becomeFollower(term: term, leader: nil) }

@@ -25,6 +25,8 @@ public enum ManagerLimits {
     static let assignmentBatch = Duration.milliseconds(50)
     /// Between two looks at clocks: heartbeats that stay away, loops that asked to run again.
     static let leaderTick = Duration.milliseconds(100)
+    /// A manager that its leader has not heard for so long does not count when another one is to go.
+    static let signOfLife = Duration.milliseconds(1500)
     /// Statuses written by one transaction.
     static let observationsPerTransaction = 200
     /// Messages waiting for one agent; a session that cannot keep up is ended and starts anew.

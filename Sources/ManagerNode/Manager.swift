@@ -37,6 +37,8 @@ public final class Manager: Sendable {
     private let transport: PeerTransport
     private let peers: PeerBook
     private let leading = Mutex<Leader?>(nil)
+    /// Whether a change that takes managers out is on its way: the next one is judged on what it left.
+    private let isChangingRoles = Mutex(false)
 
     private var replica: Replica { raft.replica }
 
@@ -57,7 +59,10 @@ public final class Manager: Sendable {
         let replica = raft.replica
         transport = PeerTransport(
             connections: connections, log: log,
-            addressOf: { replica.view.tables.managerAddress(of: $0) ?? book.address(of: $0) },
+            addressOf: { id in
+                let tables = replica.view.tables
+                return tables.managerAddress(of: id) ?? (tables.isRevoked(member: id) ? nil : book.address(of: id))
+            },
             report: { raft.push($0) })
     }
 
@@ -83,7 +88,12 @@ public final class Manager: Sendable {
         continuation.yield(replica.view)
         var term: (number: Term, task: Task<Void, Never>)?
         defer { term?.task.cancel() }
+        var revocations = 0
         for await view in statuses {
+            if let known = view.tables.cluster?.revocations, known.count != revocations {
+                revocations = known.count
+                transport.end { view.tables.isRevoked(member: $0) }
+            }
             if let failure = view.failure {
                 term?.task.cancel()
                 throw failure
@@ -115,7 +125,11 @@ public final class Manager: Sendable {
             seed: UInt64.random(in: .min ... .max), log: log
         ) { [self] transaction in _ = try await proposeHere(transaction) }
         leading.withLock { $0 = leader }
-        await leader.run()
+        await withDiscardingTaskGroup { group in
+            group.addTask { await self.keepRoles() }
+            await leader.run()
+            group.cancelAll()
+        }
         leading.withLock { if $0 === leader { $0 = nil } }
     }
 
@@ -200,7 +214,21 @@ public final class Manager: Sendable {
     }
 
     /// Proposes on this manager, which must lead.
+    ///
+    /// - Throws: ``Failure`` `failedPrecondition` where managers would go that the others cannot do without.
     func proposeHere(_ transaction: Transaction) async throws -> LogIndex {
+        guard RolePlan.concerns(transaction, tables) else { return try await append(transaction) }
+        let isFirst = isChangingRoles.withLock { isChanging in
+            defer { isChanging = true }
+            return !isChanging
+        }
+        guard isFirst else { throw Failure(.unavailable, "another change of the managers is under way") }
+        defer { isChangingRoles.withLock { $0 = false } }
+        try await checkRoles(transaction)
+        return try await append(transaction)
+    }
+
+    private func append(_ transaction: Transaction) async throws -> LogIndex {
         let data = transaction.encoded()
         guard data.count <= StateLimits.transactionBytes else {
             throw Failure(

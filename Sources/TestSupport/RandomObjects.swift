@@ -32,7 +32,8 @@ public struct RandomObjects: Sendable {
                 certificateValidity: duration()),
             authority: Authority(rootCertificate: text(), signingKey: text()),
             tokens: JoinTokens(workerSecret: text(), managerSecret: text()),
-            addressPools: list { $0.subnet() }, subnetPrefixLength: number(), dataPathPort: number())
+            addressPools: list { $0.subnet() }, subnetPrefixLength: number(), dataPathPort: number(),
+            revocations: list { $0.flag() ? .node($0.id()) : .member($0.number()) })
     }
 
     public mutating func node() -> Node {

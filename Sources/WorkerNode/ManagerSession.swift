@@ -3,7 +3,7 @@ public import ClusterModel
 public import ClusterWire
 import GRPCCore
 public import Logging
-import Primitives
+public import Primitives
 import SwiftProtobuf
 
 /// The agent's connection to the managers: finds the leader, and finds the next one when it is lost.
@@ -11,17 +11,25 @@ public struct ManagerSession: Sendable {
     private let worker: Worker
     private let connections: NodeConnections
     private let describe: @Sendable () async throws -> NodeDescription
+    private let onRole: @Sendable (NodeRole) async -> Void
+    private let onRefusal: @Sendable (Failure) async -> Void
     private let log: Logger
 
-    /// - Parameter describe: the machine as it is now; asked at the beginning of each session.
+    /// - Parameters:
+    ///   - describe: the machine as it is now; asked at the beginning of each session.
+    ///   - onRole: takes what the managers want the node to be, whenever they say so.
+    ///   - onRefusal: takes why they will have nothing to do with it any more.
     public init(
         worker: Worker, connections: NodeConnections, log: Logger,
-        describe: @escaping @Sendable () async throws -> NodeDescription
+        describe: @escaping @Sendable () async throws -> NodeDescription,
+        onRole: @escaping @Sendable (NodeRole) async -> Void, onRefusal: @escaping @Sendable (Failure) async -> Void
     ) {
         self.worker = worker
         self.connections = connections
         self.log = log
         self.describe = describe
+        self.onRole = onRole
+        self.onRefusal = onRefusal
     }
 
     private struct Ended: Error {
@@ -47,7 +55,10 @@ public struct ManagerSession: Sendable {
                 log.debug("session with \(address) ended: \(end.message)")
                 if hint != nil { continue }
             } catch {
-                if Task.isCancelled { return }
+                if Task.isCancelled { break }
+                if let refusal = error as? RPCError, refusal.code == .unauthenticated {
+                    await onRefusal(Failure(.unauthenticated, refusal.message))
+                }
                 let complaint = "no session with the manager at \(address): \(error)"
                 if complaint != lastComplaint { log.info("\(complaint)") }
                 lastComplaint = complaint
@@ -55,6 +66,7 @@ public struct ManagerSession: Sendable {
             await worker.endSession()
             try? await Task.sleep(for: WorkerLimits.sessionBackoff)
         }
+        await worker.endSession()
     }
 
     private func session(with address: String) async throws {
@@ -79,11 +91,13 @@ public struct ManagerSession: Sendable {
         }
         var options = CallOptions.defaults
         options.waitForReady = false
-        try await client.session(request: request, options: options) { [worker] response in
+        try await client.session(request: request, options: options) { [worker, onRole] response in
             for try await message in response.messages {
                 switch message.message {
                 case .assignments(let assignments):
-                    await worker.take(try AssignmentMessage(wire: assignments))
+                    let message = try AssignmentMessage(wire: assignments)
+                    await worker.take(message)
+                    if let role = message.role { await onRole(role) }
                 case .end(let end): throw Ended(leader: end.leaderAddress, message: end.message)
                 case nil: continue
                 }

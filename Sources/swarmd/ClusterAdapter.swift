@@ -16,7 +16,8 @@ struct ClusterAdapter: ClusterPort {
 
     func membership() async -> Membership {
         guard let runtime = await daemon.runtime else { return Membership(state: .inactive) }
-        let failure = await daemon.failure ?? runtime.manager?.failure
+        var failure = await daemon.failure ?? runtime.manager?.failure
+        if failure == nil { failure = await runtime.keeper.refusal }
         var membership = Membership(
             nodeID: runtime.id, address: runtime.membership.host, state: failure == nil ? .active : .error,
             isManager: runtime.manager != nil, error: failure?.description ?? "")

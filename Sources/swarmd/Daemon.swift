@@ -63,7 +63,8 @@ actor Daemon {
         let tasks = try await machine.tasks(for: membership, credentials, overlayKeys: try folder.overlayKeys())
         let runtime = try NodeRuntime(
             membership: membership, credentials: credentials, folder: folder, tasks: tasks,
-            hostRoutes: machine.hostRoutes(), overlayMTU: machine.overlayMTU(membership), log: log)
+            hostRoutes: machine.hostRoutes(), overlayMTU: machine.overlayMTU(membership), log: log,
+            wipe: { [machine, settings] in machine.removeTree("\(settings.state)/raft") })
         nodeFailure = nil
         let task = Task { [log] in
             do {
@@ -138,12 +139,10 @@ actor Daemon {
         guard let runtime else {
             throw Failure(.unavailable, "This node is not part of a swarm")
         }
-        if runtime.manager != nil, !force {
-            throw Failure(
-                .failedPrecondition,
-                "You are attempting to leave the swarm on a node that is participating as a manager. The remaining "
-                    + "managers may lose their quorum; use --force to leave all the same")
-        }
+        guard !isChanging else { throw Failure(.unavailable, "this node is joining or leaving a swarm at this moment") }
+        isChanging = true
+        defer { isChanging = false }
+        try await Leaving(runtime: runtime, isForced: force, log: log).run()
         let tasks = runtime.tasks
         await stop()
         try await tasks.removeEverything()

@@ -9,42 +9,53 @@ import ManagerNode
 import Primitives
 import WorkerNode
 
-/// A node that is a member: its listener, its agent, and its manager where it is one.
+/// A node that is a member: its listener, its agent, and its manager while it is one.
 final class NodeRuntime: Sendable {
-    let membership: NodeMembership
+    private let record: MembershipRecord
     let credentials: CredentialStore
     let connections: NodeConnections
-    let manager: Manager?
+    let keeper: MembershipKeeper
+    private let slot: ManagerSlot
     let worker: Worker
     let tasks: ContainerTasks
     private let log: Logger
 
     var id: NodeID { credentials.current.identity.node }
+    var membership: NodeMembership { record.value }
+    var manager: Manager? { slot.manager }
 
     /// Opens what is stored; ``run()`` then brings it to life.
+    ///
+    /// - Parameter wipe: removes the log, when this node is no manager any more.
     init(
         membership: NodeMembership, credentials: Credentials, folder: StateFolder, tasks: ContainerTasks,
-        hostRoutes: [IPv4Network], overlayMTU: UInt16, log: Logger
+        hostRoutes: [IPv4Network], overlayMTU: UInt16, log: Logger, wipe: @escaping @Sendable () -> Void
     ) throws {
-        self.membership = membership
+        let record = MembershipRecord(membership, folder: folder)
+        let credentials = CredentialStore(credentials)
+        let connections = NodeConnections(credentials: credentials)
+        self.record = record
         self.log = log
         self.tasks = tasks
-        self.credentials = CredentialStore(credentials)
-        connections = NodeConnections(credentials: self.credentials)
-        if membership.raftID != 0 {
-            manager = try NodeRuntime.openManager(
-                membership, self.credentials, connections, folder, hostRoutes, overlayMTU, log)
-        } else {
-            manager = nil
-        }
+        self.credentials = credentials
+        self.connections = connections
+        slot = ManagerSlot()
+        let parts = MembershipKeeper.Parts(
+            open: { membership in
+                try NodeRuntime.openManager(
+                    membership, credentials, connections, folder, hostRoutes, overlayMTU, log)
+            }, wipe: wipe)
+        if membership.raftID != 0 { slot.set(try parts.open(membership)) }
         let managers = membership.managers + (membership.raftID == 0 ? [] : [membership.advertiseAddress])
         worker = Worker(runtime: tasks, managers: managers, log: log) { known in
-            var membership = membership
-            membership.managers = known
             do {
-                try folder.write(membership.text, to: "identity/node.conf")
+                try record.update { $0.managers = known }
             } catch { log.warning("cannot keep the list of managers: \(error)") }
         }
+        keeper = MembershipKeeper(
+            record: record, credentials: credentials, connections: connections, slot: slot, worker: worker,
+            parts: parts, log: log
+        ) { try await tasks.describe() }
     }
 
     private static func openManager(
@@ -67,8 +78,8 @@ final class NodeRuntime: Sendable {
     /// Until cancelled, or until a part of it fails.
     func run() async throws {
         let server = try NodeListener.server(
-            address: membership.listenAddress, credentials: credentials, acceptsJoiners: manager != nil,
-            services: worker.services(tasks) + (manager?.services ?? []))
+            address: membership.listenAddress, credentials: credentials, acceptsJoiners: { [slot] in slot.manager != nil },
+            standing: { [slot] in slot.standing(of: $0) }, services: worker.services(tasks) + slot.services)
         defer {
             manager?.stop()
             connections.close()
@@ -76,11 +87,7 @@ final class NodeRuntime: Sendable {
         try await worker.restore()
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { try await server.serve() }
-            if let manager { group.addTask { try await manager.run() } }
-            let session = ManagerSession(worker: worker, connections: connections, log: log) { [tasks] in
-                try await tasks.describe()
-            }
-            group.addTask { await session.run() }
+            group.addTask { [keeper] in try await keeper.run() }
             do {
                 try await group.next()
             } catch {

@@ -111,6 +111,46 @@ import Testing
         #expect(directives.isEmpty)
     }
 
+    @Test mutating func aNodeIsToldWhatItIsToBe() throws {
+        let node = try node()
+        #expect(messages(register(node, session: 1, at: start)).map(\.role) == [.worker])
+        var stored = try #require(tables.nodes[node])
+        stored.spec.role = .manager
+        try apply([.update(.node(stored), bySpec: true)])
+        #expect(messages(dispatcher.flush(tables: tables)).map(\.role) == [.manager])
+        stored = try #require(tables.nodes[node])
+        stored.manager = ManagerStatus(raftID: 7, address: "10.0.0.1:2377")
+        try apply([.update(.node(stored), bySpec: false)])
+        _ = dispatcher.flush(tables: tables)
+        // It stays one until Raft goes on without it.
+        stored = try #require(tables.nodes[node])
+        stored.spec.role = .worker
+        try apply([.update(.node(stored), bySpec: true)])
+        #expect(messages(dispatcher.flush(tables: tables)).isEmpty)
+        stored = try #require(tables.nodes[node])
+        stored.manager = nil
+        try apply([.update(.node(stored), bySpec: false)])
+        #expect(messages(dispatcher.flush(tables: tables)).map(\.role) == [.worker])
+    }
+
+    @Test mutating func aNodeThatLeavesIsDownAtOnce() throws {
+        let node = try node()
+        guard case .write(let changes) = register(node, session: 1, at: start).first else {
+            Issue.record("no write")
+            return
+        }
+        try apply(changes)
+        let directives = dispatcher.onLeave(node, tables: tables, wallClock: clock)
+        #expect(directives.first == .close(SessionID(value: 1), reason: "node \(node) has left the cluster"))
+        guard case .write(let writes) = directives.last, case .observeNode(_, let status, _) = writes.first else {
+            Issue.record("the node was not declared down")
+            return
+        }
+        #expect(status.state == .down)
+        try apply(writes)
+        #expect(dispatcher.onTick(tables: tables, now: start + .seconds(60), wallClock: clock).isEmpty)
+    }
+
     @Test mutating func aRemovedNodesSessionIsClosed() throws {
         let node = try node()
         _ = register(node, session: 1, at: start)

@@ -87,6 +87,44 @@ import Testing
         #expect(tables.tasks.count == 0)
     }
 
+    @Test mutating func whoWasRemovedOrDemotedIsRemembered() throws {
+        var tables = ClusterTables()
+        let cluster = Cluster(id: ClusterID(using: &random), addressPools: [])
+        let node = Node(
+            id: NodeID(using: &random), spec: NodeSpec(role: .manager),
+            manager: ManagerStatus(raftID: 7, address: "10.0.0.1:2377"))
+        _ = try tables.apply(
+            Transaction([.create(.cluster(cluster)), .create(.node(node))], time: time), at: 1
+        ).get()
+        let before = try #require(tables.cluster)
+        var demoted = try #require(tables.nodes[node.id])
+        demoted.manager = nil
+        _ = try tables.apply(Transaction([.update(.node(demoted), bySpec: false)], time: time), at: 2).get()
+        #expect(tables.isRevoked(member: 7) && !tables.isRevoked(node.id))
+        _ = try tables.apply(Transaction([.delete(.node(node.id), version: nil)], time: time), at: 3).get()
+        #expect(tables.isRevoked(node.id))
+        // A write that is based on the settings before neither fails nor forgets.
+        var changed = before
+        changed.spec.taskHistoryLimit = 9
+        _ = try tables.apply(Transaction([.update(.cluster(changed), bySpec: true)], time: time), at: 4).get()
+        #expect(tables.cluster?.revocations == [.member(7), .node(node.id)])
+    }
+
+    @Test mutating func theOldestRevocationIsForgottenAtTheLimit() throws {
+        var tables = ClusterTables()
+        let cluster = Cluster(id: ClusterID(using: &random), addressPools: [])
+        _ = try tables.apply(Transaction([.create(.cluster(cluster))], time: time), at: 1).get()
+        var nodes: [NodeID] = []
+        for index in 0...StateLimits.revocations {
+            let node = Node(id: NodeID(using: &random), spec: NodeSpec(role: .worker))
+            nodes.append(node.id)
+            let changes: [Change] = [.create(.node(node)), .delete(.node(node.id), version: nil)]
+            _ = try tables.apply(Transaction(changes, time: time), at: UInt64(index + 2)).get()
+        }
+        #expect(tables.cluster?.revocations.count == StateLimits.revocations)
+        #expect(!tables.isRevoked(nodes[0]) && tables.isRevoked(nodes[1]))
+    }
+
     @Test mutating func snapshotRestoresEverything() throws {
         var tables = ClusterTables()
         let web = service("web")

@@ -317,6 +317,20 @@ import Testing
         #expect(try cluster[3].disk.snapshot.index == 2)
     }
 
+    /// Who is heard is known at any time, also just after the quorum was checked.
+    @Test func aLeaderKnowsWhomItHears() throws {
+        var cluster = try TestCluster(voters: [1, 2, 3])
+        try cluster.elect(1)
+        cluster.isolate(3)
+        for _ in 0..<100 {
+            try cluster.tick(1)
+            try cluster.stabilize()
+            #expect(try cluster[1].node.isRecentlyActive(2) == true)
+        }
+        #expect(try cluster[1].node.isRecentlyActive(3) == false)
+        #expect(try cluster[2].node.isRecentlyActive(1) == nil)
+    }
+
     @Test func transferAbortsAfterAnElectionTimeout() throws {
         var cluster = try TestCluster(voters: [1, 2, 3])
         try cluster.elect(1)

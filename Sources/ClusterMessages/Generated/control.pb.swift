@@ -125,6 +125,42 @@ public nonisolated struct WireProposeAnswer: Sendable {
   public init() {}
 }
 
+/// The node that asks leaves on purpose: it is down at once, not after missed heartbeats, and takes no part in Raft.
+public nonisolated struct WireLeaveRequest: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
+public nonisolated struct WireLeaveAnswer: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Asked again until it has: a manager leaves Raft first.
+  public var isGone: Bool = false
+
+  /// Set where another manager is to be asked.
+  public var notLeader: WireNotLeader {
+    get {_notLeader ?? WireNotLeader()}
+    set {_notLeader = newValue}
+  }
+  /// Returns true if `notLeader` has been explicitly set.
+  public var hasNotLeader: Bool {self._notLeader != nil}
+  /// Clears the value of `notLeader`. Subsequent reads from it will return its default value.
+  public mutating func clearNotLeader() {self._notLeader = nil}
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+
+  fileprivate var _notLeader: WireNotLeader? = nil
+}
+
 public nonisolated struct WireLogsRequest: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -339,6 +375,64 @@ nonisolated extension WireProposeAnswer: SwiftProtobuf.Message, SwiftProtobuf._M
 
   public static func ==(lhs: WireProposeAnswer, rhs: WireProposeAnswer) -> Bool {
     if lhs.answer != rhs.answer {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WireLeaveRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".LeaveRequest"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap()
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    // Load everything into unknown fields
+    while try decoder.nextFieldNumber() != nil {}
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: WireLeaveRequest, rhs: WireLeaveRequest) -> Bool {
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WireLeaveAnswer: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".LeaveAnswer"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}is_gone\0\u{3}not_leader\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularBoolField(value: &self.isGone) }()
+      case 2: try { try decoder.decodeSingularMessageField(value: &self._notLeader) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    if self.isGone != false {
+      try visitor.visitSingularBoolField(value: self.isGone, fieldNumber: 1)
+    }
+    try { if let v = self._notLeader {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
+    } }()
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: WireLeaveAnswer, rhs: WireLeaveAnswer) -> Bool {
+    if lhs.isGone != rhs.isGone {return false}
+    if lhs._notLeader != rhs._notLeader {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

@@ -171,7 +171,6 @@ public nonisolated struct WireTaskStatusBatch: Sendable {
   public init() {}
 }
 
-/// The node leaves on purpose: it is down at once, not after missed heartbeats.
 public nonisolated struct WireManagerMessage: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -206,8 +205,6 @@ public nonisolated struct WireManagerMessage: Sendable {
   public init() {}
 }
 
-/// Tells an agent that its manager lives and leads.
-/// What the managers want of the node itself.
 public nonisolated struct WireSessionEnd: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -246,9 +243,21 @@ public nonisolated struct WireAssignments: Sendable {
 
   public var heartbeatPeriod: Int64 = 0
 
+  /// What the node is to be; one whose certificate says otherwise asks for a new one.
+  public var role: WireNodeRole {
+    get {_role ?? .worker}
+    set {_role = newValue}
+  }
+  /// Returns true if `role` has been explicitly set.
+  public var hasRole: Bool {self._role != nil}
+  /// Clears the value of `role`. Subsequent reads from it will return its default value.
+  public mutating func clearRole() {self._role = nil}
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
+
+  fileprivate var _role: WireNodeRole? = nil
 }
 
 public nonisolated struct WireAssignmentItem: Sendable {
@@ -771,7 +780,7 @@ nonisolated extension WireSessionEnd: SwiftProtobuf.Message, SwiftProtobuf._Mess
 
 nonisolated extension WireAssignments: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".Assignments"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}kind\0\u{1}sequence\0\u{3}is_last\0\u{1}updates\0\u{1}removals\0\u{1}managers\0\u{3}heartbeat_period\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}kind\0\u{1}sequence\0\u{3}is_last\0\u{1}updates\0\u{1}removals\0\u{1}managers\0\u{3}heartbeat_period\0\u{1}role\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -786,12 +795,17 @@ nonisolated extension WireAssignments: SwiftProtobuf.Message, SwiftProtobuf._Mes
       case 5: try { try decoder.decodeRepeatedMessageField(value: &self.removals) }()
       case 6: try { try decoder.decodeRepeatedStringField(value: &self.managers) }()
       case 7: try { try decoder.decodeSingularInt64Field(value: &self.heartbeatPeriod) }()
+      case 8: try { try decoder.decodeSingularEnumField(value: &self._role) }()
       default: break
       }
     }
   }
 
   public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
     if self.kind != .complete {
       try visitor.visitSingularEnumField(value: self.kind, fieldNumber: 1)
     }
@@ -813,6 +827,9 @@ nonisolated extension WireAssignments: SwiftProtobuf.Message, SwiftProtobuf._Mes
     if self.heartbeatPeriod != 0 {
       try visitor.visitSingularInt64Field(value: self.heartbeatPeriod, fieldNumber: 7)
     }
+    try { if let v = self._role {
+      try visitor.visitSingularEnumField(value: v, fieldNumber: 8)
+    } }()
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -824,6 +841,7 @@ nonisolated extension WireAssignments: SwiftProtobuf.Message, SwiftProtobuf._Mes
     if lhs.removals != rhs.removals {return false}
     if lhs.managers != rhs.managers {return false}
     if lhs.heartbeatPeriod != rhs.heartbeatPeriod {return false}
+    if lhs._role != rhs._role {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

@@ -51,6 +51,21 @@ public nonisolated struct WireJoinRequest: Sendable {
   fileprivate var _machine: WireNodeDescription? = nil
 }
 
+/// Of a member: its certificate says who asks, the state which role the new one is for. The key stays the same.
+public nonisolated struct WireRenewRequest: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// HOST:PORT of the node's own listener.
+  public var advertisedAddress: String = String()
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
+/// Also the answer to a renewal.
 public nonisolated struct WireJoinAnswer: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -165,6 +180,36 @@ nonisolated extension WireJoinRequest: SwiftProtobuf.Message, SwiftProtobuf._Mes
   public static func ==(lhs: WireJoinRequest, rhs: WireJoinRequest) -> Bool {
     if lhs.tokenSecret != rhs.tokenSecret {return false}
     if lhs._machine != rhs._machine {return false}
+    if lhs.advertisedAddress != rhs.advertisedAddress {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WireRenewRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".RenewRequest"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}advertised_address\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.advertisedAddress) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.advertisedAddress.isEmpty {
+      try visitor.visitSingularStringField(value: self.advertisedAddress, fieldNumber: 1)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: WireRenewRequest, rhs: WireRenewRequest) -> Bool {
     if lhs.advertisedAddress != rhs.advertisedAddress {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true

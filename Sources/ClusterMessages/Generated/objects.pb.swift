@@ -684,63 +684,112 @@ public nonisolated struct WireIPv4Network: Sendable {
   public init() {}
 }
 
-public nonisolated struct WireCluster: Sendable {
+public nonisolated struct WireCluster: @unchecked Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  public var id: Data = Data()
+  public var id: Data {
+    get {_storage._id}
+    set {_uniqueStorage()._id = newValue}
+  }
 
   public var meta: WireMeta {
-    get {_meta ?? WireMeta()}
-    set {_meta = newValue}
+    get {_storage._meta ?? WireMeta()}
+    set {_uniqueStorage()._meta = newValue}
   }
   /// Returns true if `meta` has been explicitly set.
-  public var hasMeta: Bool {self._meta != nil}
+  public var hasMeta: Bool {_storage._meta != nil}
   /// Clears the value of `meta`. Subsequent reads from it will return its default value.
-  public mutating func clearMeta() {self._meta = nil}
+  public mutating func clearMeta() {_uniqueStorage()._meta = nil}
 
   public var spec: WireClusterSpec {
-    get {_spec ?? WireClusterSpec()}
-    set {_spec = newValue}
+    get {_storage._spec ?? WireClusterSpec()}
+    set {_uniqueStorage()._spec = newValue}
   }
   /// Returns true if `spec` has been explicitly set.
-  public var hasSpec: Bool {self._spec != nil}
+  public var hasSpec: Bool {_storage._spec != nil}
   /// Clears the value of `spec`. Subsequent reads from it will return its default value.
-  public mutating func clearSpec() {self._spec = nil}
+  public mutating func clearSpec() {_uniqueStorage()._spec = nil}
 
   public var authority: WireAuthority {
-    get {_authority ?? WireAuthority()}
-    set {_authority = newValue}
+    get {_storage._authority ?? WireAuthority()}
+    set {_uniqueStorage()._authority = newValue}
   }
   /// Returns true if `authority` has been explicitly set.
-  public var hasAuthority: Bool {self._authority != nil}
+  public var hasAuthority: Bool {_storage._authority != nil}
   /// Clears the value of `authority`. Subsequent reads from it will return its default value.
-  public mutating func clearAuthority() {self._authority = nil}
+  public mutating func clearAuthority() {_uniqueStorage()._authority = nil}
 
   public var tokens: WireJoinTokens {
-    get {_tokens ?? WireJoinTokens()}
-    set {_tokens = newValue}
+    get {_storage._tokens ?? WireJoinTokens()}
+    set {_uniqueStorage()._tokens = newValue}
   }
   /// Returns true if `tokens` has been explicitly set.
-  public var hasTokens: Bool {self._tokens != nil}
+  public var hasTokens: Bool {_storage._tokens != nil}
   /// Clears the value of `tokens`. Subsequent reads from it will return its default value.
-  public mutating func clearTokens() {self._tokens = nil}
+  public mutating func clearTokens() {_uniqueStorage()._tokens = nil}
 
-  public var addressPools: [WireIPv4Network] = []
+  public var addressPools: [WireIPv4Network] {
+    get {_storage._addressPools}
+    set {_uniqueStorage()._addressPools = newValue}
+  }
 
-  public var subnetPrefixLength: UInt32 = 0
+  public var subnetPrefixLength: UInt32 {
+    get {_storage._subnetPrefixLength}
+    set {_uniqueStorage()._subnetPrefixLength = newValue}
+  }
 
-  public var dataPathPort: UInt32 = 0
+  public var dataPathPort: UInt32 {
+    get {_storage._dataPathPort}
+    set {_uniqueStorage()._dataPathPort = newValue}
+  }
+
+  public var revocations: [WireRevocation] {
+    get {_storage._revocations}
+    set {_uniqueStorage()._revocations = newValue}
+  }
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
 
-  fileprivate var _meta: WireMeta? = nil
-  fileprivate var _spec: WireClusterSpec? = nil
-  fileprivate var _authority: WireAuthority? = nil
-  fileprivate var _tokens: WireJoinTokens? = nil
+  fileprivate var _storage = _StorageClass.defaultInstance
+}
+
+/// Whose certificate counts no more although it has not expired: a node, or a place in Raft.
+public nonisolated struct WireRevocation: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var revoked: WireRevocation.OneOf_Revoked? = nil
+
+  public var node: Data {
+    get {
+      if case .node(let v)? = revoked {return v}
+      return Data()
+    }
+    set {revoked = .node(newValue)}
+  }
+
+  public var raftID: UInt64 {
+    get {
+      if case .raftID(let v)? = revoked {return v}
+      return 0
+    }
+    set {revoked = .raftID(newValue)}
+  }
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public nonisolated enum OneOf_Revoked: Equatable, Sendable {
+    case node(Data)
+    case raftID(UInt64)
+
+  }
+
+  public init() {}
 }
 
 public nonisolated struct WireClusterSpec: Sendable {
@@ -1964,7 +2013,133 @@ nonisolated extension WireIPv4Network: SwiftProtobuf.Message, SwiftProtobuf._Mes
 
 nonisolated extension WireCluster: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".Cluster"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}id\0\u{1}meta\0\u{1}spec\0\u{1}authority\0\u{1}tokens\0\u{3}address_pools\0\u{3}subnet_prefix_length\0\u{3}data_path_port\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}id\0\u{1}meta\0\u{1}spec\0\u{1}authority\0\u{1}tokens\0\u{3}address_pools\0\u{3}subnet_prefix_length\0\u{3}data_path_port\0\u{1}revocations\0")
+
+  fileprivate class _StorageClass {
+    var _id: Data = Data()
+    var _meta: WireMeta? = nil
+    var _spec: WireClusterSpec? = nil
+    var _authority: WireAuthority? = nil
+    var _tokens: WireJoinTokens? = nil
+    var _addressPools: [WireIPv4Network] = []
+    var _subnetPrefixLength: UInt32 = 0
+    var _dataPathPort: UInt32 = 0
+    var _revocations: [WireRevocation] = []
+
+      // This property is used as the initial default value for new instances of the type.
+      // The type itself is protecting the reference to its storage via CoW semantics.
+      // This will force a copy to be made of this reference when the first mutation occurs;
+      // hence, it is safe to mark this as `nonisolated(unsafe)`.
+      static nonisolated(unsafe) let defaultInstance = _StorageClass()
+
+    private init() {}
+
+    init(copying source: _StorageClass) {
+      _id = source._id
+      _meta = source._meta
+      _spec = source._spec
+      _authority = source._authority
+      _tokens = source._tokens
+      _addressPools = source._addressPools
+      _subnetPrefixLength = source._subnetPrefixLength
+      _dataPathPort = source._dataPathPort
+      _revocations = source._revocations
+    }
+  }
+
+  fileprivate mutating func _uniqueStorage() -> _StorageClass {
+    if !isKnownUniquelyReferenced(&_storage) {
+      _storage = _StorageClass(copying: _storage)
+    }
+    return _storage
+  }
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    _ = _uniqueStorage()
+    try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
+      while let fieldNumber = try decoder.nextFieldNumber() {
+        // The use of inline closures is to circumvent an issue where the compiler
+        // allocates stack space for every case branch when no optimizations are
+        // enabled. https://github.com/apple/swift-protobuf/issues/1034
+        switch fieldNumber {
+        case 1: try { try decoder.decodeSingularBytesField(value: &_storage._id) }()
+        case 2: try { try decoder.decodeSingularMessageField(value: &_storage._meta) }()
+        case 3: try { try decoder.decodeSingularMessageField(value: &_storage._spec) }()
+        case 4: try { try decoder.decodeSingularMessageField(value: &_storage._authority) }()
+        case 5: try { try decoder.decodeSingularMessageField(value: &_storage._tokens) }()
+        case 6: try { try decoder.decodeRepeatedMessageField(value: &_storage._addressPools) }()
+        case 7: try { try decoder.decodeSingularUInt32Field(value: &_storage._subnetPrefixLength) }()
+        case 8: try { try decoder.decodeSingularUInt32Field(value: &_storage._dataPathPort) }()
+        case 9: try { try decoder.decodeRepeatedMessageField(value: &_storage._revocations) }()
+        default: break
+        }
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every if/case branch local when no optimizations
+      // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+      // https://github.com/apple/swift-protobuf/issues/1182
+      if !_storage._id.isEmpty {
+        try visitor.visitSingularBytesField(value: _storage._id, fieldNumber: 1)
+      }
+      try { if let v = _storage._meta {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
+      } }()
+      try { if let v = _storage._spec {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 3)
+      } }()
+      try { if let v = _storage._authority {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 4)
+      } }()
+      try { if let v = _storage._tokens {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 5)
+      } }()
+      if !_storage._addressPools.isEmpty {
+        try visitor.visitRepeatedMessageField(value: _storage._addressPools, fieldNumber: 6)
+      }
+      if _storage._subnetPrefixLength != 0 {
+        try visitor.visitSingularUInt32Field(value: _storage._subnetPrefixLength, fieldNumber: 7)
+      }
+      if _storage._dataPathPort != 0 {
+        try visitor.visitSingularUInt32Field(value: _storage._dataPathPort, fieldNumber: 8)
+      }
+      if !_storage._revocations.isEmpty {
+        try visitor.visitRepeatedMessageField(value: _storage._revocations, fieldNumber: 9)
+      }
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: WireCluster, rhs: WireCluster) -> Bool {
+    if lhs._storage !== rhs._storage {
+      let storagesAreEqual: Bool = withExtendedLifetime((lhs._storage, rhs._storage)) { (_args: (_StorageClass, _StorageClass)) in
+        let _storage = _args.0
+        let rhs_storage = _args.1
+        if _storage._id != rhs_storage._id {return false}
+        if _storage._meta != rhs_storage._meta {return false}
+        if _storage._spec != rhs_storage._spec {return false}
+        if _storage._authority != rhs_storage._authority {return false}
+        if _storage._tokens != rhs_storage._tokens {return false}
+        if _storage._addressPools != rhs_storage._addressPools {return false}
+        if _storage._subnetPrefixLength != rhs_storage._subnetPrefixLength {return false}
+        if _storage._dataPathPort != rhs_storage._dataPathPort {return false}
+        if _storage._revocations != rhs_storage._revocations {return false}
+        return true
+      }
+      if !storagesAreEqual {return false}
+    }
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WireRevocation: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".Revocation"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}node\0\u{3}raft_id\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1972,14 +2147,22 @@ nonisolated extension WireCluster: SwiftProtobuf.Message, SwiftProtobuf._Message
       // allocates stack space for every case branch when no optimizations are
       // enabled. https://github.com/apple/swift-protobuf/issues/1034
       switch fieldNumber {
-      case 1: try { try decoder.decodeSingularBytesField(value: &self.id) }()
-      case 2: try { try decoder.decodeSingularMessageField(value: &self._meta) }()
-      case 3: try { try decoder.decodeSingularMessageField(value: &self._spec) }()
-      case 4: try { try decoder.decodeSingularMessageField(value: &self._authority) }()
-      case 5: try { try decoder.decodeSingularMessageField(value: &self._tokens) }()
-      case 6: try { try decoder.decodeRepeatedMessageField(value: &self.addressPools) }()
-      case 7: try { try decoder.decodeSingularUInt32Field(value: &self.subnetPrefixLength) }()
-      case 8: try { try decoder.decodeSingularUInt32Field(value: &self.dataPathPort) }()
+      case 1: try {
+        var v: Data?
+        try decoder.decodeSingularBytesField(value: &v)
+        if let v = v {
+          if self.revoked != nil {try decoder.handleConflictingOneOf()}
+          self.revoked = .node(v)
+        }
+      }()
+      case 2: try {
+        var v: UInt64?
+        try decoder.decodeSingularUInt64Field(value: &v)
+        if let v = v {
+          if self.revoked != nil {try decoder.handleConflictingOneOf()}
+          self.revoked = .raftID(v)
+        }
+      }()
       default: break
       }
     }
@@ -1990,42 +2173,22 @@ nonisolated extension WireCluster: SwiftProtobuf.Message, SwiftProtobuf._Message
     // allocates stack space for every if/case branch local when no optimizations
     // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
     // https://github.com/apple/swift-protobuf/issues/1182
-    if !self.id.isEmpty {
-      try visitor.visitSingularBytesField(value: self.id, fieldNumber: 1)
-    }
-    try { if let v = self._meta {
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
-    } }()
-    try { if let v = self._spec {
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 3)
-    } }()
-    try { if let v = self._authority {
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 4)
-    } }()
-    try { if let v = self._tokens {
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 5)
-    } }()
-    if !self.addressPools.isEmpty {
-      try visitor.visitRepeatedMessageField(value: self.addressPools, fieldNumber: 6)
-    }
-    if self.subnetPrefixLength != 0 {
-      try visitor.visitSingularUInt32Field(value: self.subnetPrefixLength, fieldNumber: 7)
-    }
-    if self.dataPathPort != 0 {
-      try visitor.visitSingularUInt32Field(value: self.dataPathPort, fieldNumber: 8)
+    switch self.revoked {
+    case .node?: try {
+      guard case .node(let v)? = self.revoked else { preconditionFailure() }
+      try visitor.visitSingularBytesField(value: v, fieldNumber: 1)
+    }()
+    case .raftID?: try {
+      guard case .raftID(let v)? = self.revoked else { preconditionFailure() }
+      try visitor.visitSingularUInt64Field(value: v, fieldNumber: 2)
+    }()
+    case nil: break
     }
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: WireCluster, rhs: WireCluster) -> Bool {
-    if lhs.id != rhs.id {return false}
-    if lhs._meta != rhs._meta {return false}
-    if lhs._spec != rhs._spec {return false}
-    if lhs._authority != rhs._authority {return false}
-    if lhs._tokens != rhs._tokens {return false}
-    if lhs.addressPools != rhs.addressPools {return false}
-    if lhs.subnetPrefixLength != rhs.subnetPrefixLength {return false}
-    if lhs.dataPathPort != rhs.dataPathPort {return false}
+  public static func ==(lhs: WireRevocation, rhs: WireRevocation) -> Bool {
+    if lhs.revoked != rhs.revoked {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

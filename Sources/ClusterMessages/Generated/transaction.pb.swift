@@ -100,30 +100,27 @@ public nonisolated struct WireChange: Sendable {
 
   }
 
-  public nonisolated struct Update: @unchecked Sendable {
+  public nonisolated struct Update: Sendable {
     // SwiftProtobuf.Message conformance is added in an extension below. See the
     // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
     // methods supported on all messages.
 
     public var object: WireClusterObject {
-      get {_storage._object ?? WireClusterObject()}
-      set {_uniqueStorage()._object = newValue}
+      get {_object ?? WireClusterObject()}
+      set {_object = newValue}
     }
     /// Returns true if `object` has been explicitly set.
-    public var hasObject: Bool {_storage._object != nil}
+    public var hasObject: Bool {self._object != nil}
     /// Clears the value of `object`. Subsequent reads from it will return its default value.
-    public mutating func clearObject() {_uniqueStorage()._object = nil}
+    public mutating func clearObject() {self._object = nil}
 
-    public var bySpec: Bool {
-      get {_storage._bySpec}
-      set {_uniqueStorage()._bySpec = newValue}
-    }
+    public var bySpec: Bool = false
 
     public var unknownFields = SwiftProtobuf.UnknownStorage()
 
     public init() {}
 
-    fileprivate var _storage = _StorageClass.defaultInstance
+    fileprivate var _object: WireClusterObject? = nil
   }
 
   public nonisolated struct Delete: Sendable {
@@ -525,74 +522,36 @@ nonisolated extension WireChange.Update: SwiftProtobuf.Message, SwiftProtobuf._M
   public static let protoMessageName: String = WireChange.protoMessageName + ".Update"
   public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}object\0\u{3}by_spec\0")
 
-  fileprivate class _StorageClass {
-    var _object: WireClusterObject? = nil
-    var _bySpec: Bool = false
-
-      // This property is used as the initial default value for new instances of the type.
-      // The type itself is protecting the reference to its storage via CoW semantics.
-      // This will force a copy to be made of this reference when the first mutation occurs;
-      // hence, it is safe to mark this as `nonisolated(unsafe)`.
-      static nonisolated(unsafe) let defaultInstance = _StorageClass()
-
-    private init() {}
-
-    init(copying source: _StorageClass) {
-      _object = source._object
-      _bySpec = source._bySpec
-    }
-  }
-
-  fileprivate mutating func _uniqueStorage() -> _StorageClass {
-    if !isKnownUniquelyReferenced(&_storage) {
-      _storage = _StorageClass(copying: _storage)
-    }
-    return _storage
-  }
-
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
-    _ = _uniqueStorage()
-    try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
-      while let fieldNumber = try decoder.nextFieldNumber() {
-        // The use of inline closures is to circumvent an issue where the compiler
-        // allocates stack space for every case branch when no optimizations are
-        // enabled. https://github.com/apple/swift-protobuf/issues/1034
-        switch fieldNumber {
-        case 1: try { try decoder.decodeSingularMessageField(value: &_storage._object) }()
-        case 2: try { try decoder.decodeSingularBoolField(value: &_storage._bySpec) }()
-        default: break
-        }
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularMessageField(value: &self._object) }()
+      case 2: try { try decoder.decodeSingularBoolField(value: &self.bySpec) }()
+      default: break
       }
     }
   }
 
   public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
-      // The use of inline closures is to circumvent an issue where the compiler
-      // allocates stack space for every if/case branch local when no optimizations
-      // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
-      // https://github.com/apple/swift-protobuf/issues/1182
-      try { if let v = _storage._object {
-        try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
-      } }()
-      if _storage._bySpec != false {
-        try visitor.visitSingularBoolField(value: _storage._bySpec, fieldNumber: 2)
-      }
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    try { if let v = self._object {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
+    } }()
+    if self.bySpec != false {
+      try visitor.visitSingularBoolField(value: self.bySpec, fieldNumber: 2)
     }
     try unknownFields.traverse(visitor: &visitor)
   }
 
   public static func ==(lhs: WireChange.Update, rhs: WireChange.Update) -> Bool {
-    if lhs._storage !== rhs._storage {
-      let storagesAreEqual: Bool = withExtendedLifetime((lhs._storage, rhs._storage)) { (_args: (_StorageClass, _StorageClass)) in
-        let _storage = _args.0
-        let rhs_storage = _args.1
-        if _storage._object != rhs_storage._object {return false}
-        if _storage._bySpec != rhs_storage._bySpec {return false}
-        return true
-      }
-      if !storagesAreEqual {return false}
-    }
+    if lhs._object != rhs._object {return false}
+    if lhs.bySpec != rhs.bySpec {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

@@ -36,9 +36,23 @@ public enum WireControl: Sendable {
                 type: .unary
             )
         }
+        /// Namespace for "Leave" metadata.
+        public enum Leave: Sendable {
+            /// Request type for "Leave".
+            public typealias Input = WireLeaveRequest
+            /// Response type for "Leave".
+            public typealias Output = WireLeaveAnswer
+            /// Descriptor for "Leave".
+            public static let descriptor = GRPCCore.MethodDescriptor(
+                service: GRPCCore.ServiceDescriptor(fullyQualifiedService: "swarm.v1.Control"),
+                method: "Leave",
+                type: .unary
+            )
+        }
         /// Descriptors for all methods in the "swarm.v1.Control" service.
         public static let descriptors: [GRPCCore.MethodDescriptor] = [
-            Propose.descriptor
+            Propose.descriptor,
+            Leave.descriptor
         ]
     }
 }
@@ -78,6 +92,20 @@ extension WireControl {
             request: GRPCCore.StreamingServerRequest<WireProposeRequest>,
             context: GRPCCore.ServerContext
         ) async throws -> GRPCCore.StreamingServerResponse<WireProposeAnswer>
+
+        /// Handle the "Leave" method.
+        ///
+        /// - Parameters:
+        ///   - request: A streaming request of `WireLeaveRequest` messages.
+        ///   - context: Context providing information about the RPC.
+        /// - Throws: Any error which occurred during the processing of the request. Thrown errors
+        ///     of type `RPCError` are mapped to appropriate statuses. All other errors are converted
+        ///     to an internal error.
+        /// - Returns: A streaming response of `WireLeaveAnswer` messages.
+        func leave(
+            request: GRPCCore.StreamingServerRequest<WireLeaveRequest>,
+            context: GRPCCore.ServerContext
+        ) async throws -> GRPCCore.StreamingServerResponse<WireLeaveAnswer>
     }
 
     /// Service protocol for the "swarm.v1.Control" service.
@@ -101,6 +129,20 @@ extension WireControl {
             request: GRPCCore.ServerRequest<WireProposeRequest>,
             context: GRPCCore.ServerContext
         ) async throws -> GRPCCore.ServerResponse<WireProposeAnswer>
+
+        /// Handle the "Leave" method.
+        ///
+        /// - Parameters:
+        ///   - request: A request containing a single `WireLeaveRequest` message.
+        ///   - context: Context providing information about the RPC.
+        /// - Throws: Any error which occurred during the processing of the request. Thrown errors
+        ///     of type `RPCError` are mapped to appropriate statuses. All other errors are converted
+        ///     to an internal error.
+        /// - Returns: A response containing a single `WireLeaveAnswer` message.
+        func leave(
+            request: GRPCCore.ServerRequest<WireLeaveRequest>,
+            context: GRPCCore.ServerContext
+        ) async throws -> GRPCCore.ServerResponse<WireLeaveAnswer>
     }
 
     /// Simple service protocol for the "swarm.v1.Control" service.
@@ -122,6 +164,20 @@ extension WireControl {
             request: WireProposeRequest,
             context: GRPCCore.ServerContext
         ) async throws -> WireProposeAnswer
+
+        /// Handle the "Leave" method.
+        ///
+        /// - Parameters:
+        ///   - request: A `WireLeaveRequest` message.
+        ///   - context: Context providing information about the RPC.
+        /// - Throws: Any error which occurred during the processing of the request. Thrown errors
+        ///     of type `RPCError` are mapped to appropriate statuses. All other errors are converted
+        ///     to an internal error.
+        /// - Returns: A `WireLeaveAnswer` to respond with.
+        func leave(
+            request: WireLeaveRequest,
+            context: GRPCCore.ServerContext
+        ) async throws -> WireLeaveAnswer
     }
 }
 
@@ -135,6 +191,17 @@ extension WireControl.StreamingServiceProtocol {
             serializer: GRPCProtobuf.ProtobufSerializer<WireProposeAnswer>(),
             handler: { request, context in
                 try await self.propose(
+                    request: request,
+                    context: context
+                )
+            }
+        )
+        router.registerHandler(
+            forMethod: WireControl.Method.Leave.descriptor,
+            deserializer: GRPCProtobuf.ProtobufDeserializer<WireLeaveRequest>(),
+            serializer: GRPCProtobuf.ProtobufSerializer<WireLeaveAnswer>(),
+            handler: { request, context in
+                try await self.leave(
                     request: request,
                     context: context
                 )
@@ -156,6 +223,17 @@ extension WireControl.ServiceProtocol {
         )
         return GRPCCore.StreamingServerResponse(single: response)
     }
+
+    public func leave(
+        request: GRPCCore.StreamingServerRequest<WireLeaveRequest>,
+        context: GRPCCore.ServerContext
+    ) async throws -> GRPCCore.StreamingServerResponse<WireLeaveAnswer> {
+        let response = try await self.leave(
+            request: GRPCCore.ServerRequest(stream: request),
+            context: context
+        )
+        return GRPCCore.StreamingServerResponse(single: response)
+    }
 }
 
 // Default implementation of methods from 'ServiceProtocol'.
@@ -167,6 +245,19 @@ extension WireControl.SimpleServiceProtocol {
     ) async throws -> GRPCCore.ServerResponse<WireProposeAnswer> {
         return GRPCCore.ServerResponse<WireProposeAnswer>(
             message: try await self.propose(
+                request: request.message,
+                context: context
+            ),
+            metadata: [:]
+        )
+    }
+
+    public func leave(
+        request: GRPCCore.ServerRequest<WireLeaveRequest>,
+        context: GRPCCore.ServerContext
+    ) async throws -> GRPCCore.ServerResponse<WireLeaveAnswer> {
+        return GRPCCore.ServerResponse<WireLeaveAnswer>(
+            message: try await self.leave(
                 request: request.message,
                 context: context
             ),
@@ -201,6 +292,25 @@ extension WireControl {
             deserializer: some GRPCCore.MessageDeserializer<WireProposeAnswer>,
             options: GRPCCore.CallOptions,
             onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<WireProposeAnswer>) async throws -> Result
+        ) async throws -> Result where Result: Sendable
+
+        /// Call the "Leave" method.
+        ///
+        /// - Parameters:
+        ///   - request: A request containing a single `WireLeaveRequest` message.
+        ///   - serializer: A serializer for `WireLeaveRequest` messages.
+        ///   - deserializer: A deserializer for `WireLeaveAnswer` messages.
+        ///   - options: Options to apply to this RPC.
+        ///   - handleResponse: A closure which handles the response and returns its result to
+        ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+        ///       already finished.
+        /// - Returns: The result of `handleResponse`.
+        func leave<Result>(
+            request: GRPCCore.ClientRequest<WireLeaveRequest>,
+            serializer: some GRPCCore.MessageSerializer<WireLeaveRequest>,
+            deserializer: some GRPCCore.MessageDeserializer<WireLeaveAnswer>,
+            options: GRPCCore.CallOptions,
+            onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<WireLeaveAnswer>) async throws -> Result
         ) async throws -> Result where Result: Sendable
     }
 
@@ -249,6 +359,36 @@ extension WireControl {
                 onResponse: handleResponse
             )
         }
+
+        /// Call the "Leave" method.
+        ///
+        /// - Parameters:
+        ///   - request: A request containing a single `WireLeaveRequest` message.
+        ///   - serializer: A serializer for `WireLeaveRequest` messages.
+        ///   - deserializer: A deserializer for `WireLeaveAnswer` messages.
+        ///   - options: Options to apply to this RPC.
+        ///   - handleResponse: A closure which handles the response and returns its result to
+        ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+        ///       already finished.
+        /// - Returns: The result of `handleResponse`.
+        public func leave<Result>(
+            request: GRPCCore.ClientRequest<WireLeaveRequest>,
+            serializer: some GRPCCore.MessageSerializer<WireLeaveRequest>,
+            deserializer: some GRPCCore.MessageDeserializer<WireLeaveAnswer>,
+            options: GRPCCore.CallOptions = .defaults,
+            onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<WireLeaveAnswer>) async throws -> Result = { response in
+                try response.message
+            }
+        ) async throws -> Result where Result: Sendable {
+            try await self.client.unary(
+                request: request,
+                descriptor: WireControl.Method.Leave.descriptor,
+                serializer: serializer,
+                deserializer: deserializer,
+                options: options,
+                onResponse: handleResponse
+            )
+        }
     }
 }
 
@@ -275,6 +415,31 @@ extension WireControl.ClientProtocol {
             request: request,
             serializer: GRPCProtobuf.ProtobufSerializer<WireProposeRequest>(),
             deserializer: GRPCProtobuf.ProtobufDeserializer<WireProposeAnswer>(),
+            options: options,
+            onResponse: handleResponse
+        )
+    }
+
+    /// Call the "Leave" method.
+    ///
+    /// - Parameters:
+    ///   - request: A request containing a single `WireLeaveRequest` message.
+    ///   - options: Options to apply to this RPC.
+    ///   - handleResponse: A closure which handles the response and returns its result to
+    ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+    ///       already finished.
+    /// - Returns: The result of `handleResponse`.
+    public func leave<Result>(
+        request: GRPCCore.ClientRequest<WireLeaveRequest>,
+        options: GRPCCore.CallOptions = .defaults,
+        onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<WireLeaveAnswer>) async throws -> Result = { response in
+            try response.message
+        }
+    ) async throws -> Result where Result: Sendable {
+        try await self.leave(
+            request: request,
+            serializer: GRPCProtobuf.ProtobufSerializer<WireLeaveRequest>(),
+            deserializer: GRPCProtobuf.ProtobufDeserializer<WireLeaveAnswer>(),
             options: options,
             onResponse: handleResponse
         )
@@ -307,6 +472,35 @@ extension WireControl.ClientProtocol {
             metadata: metadata
         )
         return try await self.propose(
+            request: request,
+            options: options,
+            onResponse: handleResponse
+        )
+    }
+
+    /// Call the "Leave" method.
+    ///
+    /// - Parameters:
+    ///   - message: request message to send.
+    ///   - metadata: Additional metadata to send, defaults to empty.
+    ///   - options: Options to apply to this RPC, defaults to `.defaults`.
+    ///   - handleResponse: A closure which handles the response and returns its result to
+    ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+    ///       already finished.
+    /// - Returns: The result of `handleResponse`.
+    public func leave<Result>(
+        _ message: WireLeaveRequest,
+        metadata: GRPCCore.Metadata = [:],
+        options: GRPCCore.CallOptions = .defaults,
+        onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<WireLeaveAnswer>) async throws -> Result = { response in
+            try response.message
+        }
+    ) async throws -> Result where Result: Sendable {
+        let request = GRPCCore.ClientRequest<WireLeaveRequest>(
+            message: message,
+            metadata: metadata
+        )
+        return try await self.leave(
             request: request,
             options: options,
             onResponse: handleResponse

@@ -36,9 +36,23 @@ public enum WireIdentity: Sendable {
                 type: .unary
             )
         }
+        /// Namespace for "Renew" metadata.
+        public enum Renew: Sendable {
+            /// Request type for "Renew".
+            public typealias Input = WireRenewRequest
+            /// Response type for "Renew".
+            public typealias Output = WireJoinAnswer
+            /// Descriptor for "Renew".
+            public static let descriptor = GRPCCore.MethodDescriptor(
+                service: GRPCCore.ServiceDescriptor(fullyQualifiedService: "swarm.v1.Identity"),
+                method: "Renew",
+                type: .unary
+            )
+        }
         /// Descriptors for all methods in the "swarm.v1.Identity" service.
         public static let descriptors: [GRPCCore.MethodDescriptor] = [
-            Join.descriptor
+            Join.descriptor,
+            Renew.descriptor
         ]
     }
 }
@@ -78,6 +92,20 @@ extension WireIdentity {
             request: GRPCCore.StreamingServerRequest<WireJoinRequest>,
             context: GRPCCore.ServerContext
         ) async throws -> GRPCCore.StreamingServerResponse<WireJoinAnswer>
+
+        /// Handle the "Renew" method.
+        ///
+        /// - Parameters:
+        ///   - request: A streaming request of `WireRenewRequest` messages.
+        ///   - context: Context providing information about the RPC.
+        /// - Throws: Any error which occurred during the processing of the request. Thrown errors
+        ///     of type `RPCError` are mapped to appropriate statuses. All other errors are converted
+        ///     to an internal error.
+        /// - Returns: A streaming response of `WireJoinAnswer` messages.
+        func renew(
+            request: GRPCCore.StreamingServerRequest<WireRenewRequest>,
+            context: GRPCCore.ServerContext
+        ) async throws -> GRPCCore.StreamingServerResponse<WireJoinAnswer>
     }
 
     /// Service protocol for the "swarm.v1.Identity" service.
@@ -101,6 +129,20 @@ extension WireIdentity {
             request: GRPCCore.ServerRequest<WireJoinRequest>,
             context: GRPCCore.ServerContext
         ) async throws -> GRPCCore.ServerResponse<WireJoinAnswer>
+
+        /// Handle the "Renew" method.
+        ///
+        /// - Parameters:
+        ///   - request: A request containing a single `WireRenewRequest` message.
+        ///   - context: Context providing information about the RPC.
+        /// - Throws: Any error which occurred during the processing of the request. Thrown errors
+        ///     of type `RPCError` are mapped to appropriate statuses. All other errors are converted
+        ///     to an internal error.
+        /// - Returns: A response containing a single `WireJoinAnswer` message.
+        func renew(
+            request: GRPCCore.ServerRequest<WireRenewRequest>,
+            context: GRPCCore.ServerContext
+        ) async throws -> GRPCCore.ServerResponse<WireJoinAnswer>
     }
 
     /// Simple service protocol for the "swarm.v1.Identity" service.
@@ -122,6 +164,20 @@ extension WireIdentity {
             request: WireJoinRequest,
             context: GRPCCore.ServerContext
         ) async throws -> WireJoinAnswer
+
+        /// Handle the "Renew" method.
+        ///
+        /// - Parameters:
+        ///   - request: A `WireRenewRequest` message.
+        ///   - context: Context providing information about the RPC.
+        /// - Throws: Any error which occurred during the processing of the request. Thrown errors
+        ///     of type `RPCError` are mapped to appropriate statuses. All other errors are converted
+        ///     to an internal error.
+        /// - Returns: A `WireJoinAnswer` to respond with.
+        func renew(
+            request: WireRenewRequest,
+            context: GRPCCore.ServerContext
+        ) async throws -> WireJoinAnswer
     }
 }
 
@@ -135,6 +191,17 @@ extension WireIdentity.StreamingServiceProtocol {
             serializer: GRPCProtobuf.ProtobufSerializer<WireJoinAnswer>(),
             handler: { request, context in
                 try await self.join(
+                    request: request,
+                    context: context
+                )
+            }
+        )
+        router.registerHandler(
+            forMethod: WireIdentity.Method.Renew.descriptor,
+            deserializer: GRPCProtobuf.ProtobufDeserializer<WireRenewRequest>(),
+            serializer: GRPCProtobuf.ProtobufSerializer<WireJoinAnswer>(),
+            handler: { request, context in
+                try await self.renew(
                     request: request,
                     context: context
                 )
@@ -156,6 +223,17 @@ extension WireIdentity.ServiceProtocol {
         )
         return GRPCCore.StreamingServerResponse(single: response)
     }
+
+    public func renew(
+        request: GRPCCore.StreamingServerRequest<WireRenewRequest>,
+        context: GRPCCore.ServerContext
+    ) async throws -> GRPCCore.StreamingServerResponse<WireJoinAnswer> {
+        let response = try await self.renew(
+            request: GRPCCore.ServerRequest(stream: request),
+            context: context
+        )
+        return GRPCCore.StreamingServerResponse(single: response)
+    }
 }
 
 // Default implementation of methods from 'ServiceProtocol'.
@@ -167,6 +245,19 @@ extension WireIdentity.SimpleServiceProtocol {
     ) async throws -> GRPCCore.ServerResponse<WireJoinAnswer> {
         return GRPCCore.ServerResponse<WireJoinAnswer>(
             message: try await self.join(
+                request: request.message,
+                context: context
+            ),
+            metadata: [:]
+        )
+    }
+
+    public func renew(
+        request: GRPCCore.ServerRequest<WireRenewRequest>,
+        context: GRPCCore.ServerContext
+    ) async throws -> GRPCCore.ServerResponse<WireJoinAnswer> {
+        return GRPCCore.ServerResponse<WireJoinAnswer>(
+            message: try await self.renew(
                 request: request.message,
                 context: context
             ),
@@ -198,6 +289,25 @@ extension WireIdentity {
         func join<Result>(
             request: GRPCCore.ClientRequest<WireJoinRequest>,
             serializer: some GRPCCore.MessageSerializer<WireJoinRequest>,
+            deserializer: some GRPCCore.MessageDeserializer<WireJoinAnswer>,
+            options: GRPCCore.CallOptions,
+            onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<WireJoinAnswer>) async throws -> Result
+        ) async throws -> Result where Result: Sendable
+
+        /// Call the "Renew" method.
+        ///
+        /// - Parameters:
+        ///   - request: A request containing a single `WireRenewRequest` message.
+        ///   - serializer: A serializer for `WireRenewRequest` messages.
+        ///   - deserializer: A deserializer for `WireJoinAnswer` messages.
+        ///   - options: Options to apply to this RPC.
+        ///   - handleResponse: A closure which handles the response and returns its result to
+        ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+        ///       already finished.
+        /// - Returns: The result of `handleResponse`.
+        func renew<Result>(
+            request: GRPCCore.ClientRequest<WireRenewRequest>,
+            serializer: some GRPCCore.MessageSerializer<WireRenewRequest>,
             deserializer: some GRPCCore.MessageDeserializer<WireJoinAnswer>,
             options: GRPCCore.CallOptions,
             onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<WireJoinAnswer>) async throws -> Result
@@ -249,6 +359,36 @@ extension WireIdentity {
                 onResponse: handleResponse
             )
         }
+
+        /// Call the "Renew" method.
+        ///
+        /// - Parameters:
+        ///   - request: A request containing a single `WireRenewRequest` message.
+        ///   - serializer: A serializer for `WireRenewRequest` messages.
+        ///   - deserializer: A deserializer for `WireJoinAnswer` messages.
+        ///   - options: Options to apply to this RPC.
+        ///   - handleResponse: A closure which handles the response and returns its result to
+        ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+        ///       already finished.
+        /// - Returns: The result of `handleResponse`.
+        public func renew<Result>(
+            request: GRPCCore.ClientRequest<WireRenewRequest>,
+            serializer: some GRPCCore.MessageSerializer<WireRenewRequest>,
+            deserializer: some GRPCCore.MessageDeserializer<WireJoinAnswer>,
+            options: GRPCCore.CallOptions = .defaults,
+            onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<WireJoinAnswer>) async throws -> Result = { response in
+                try response.message
+            }
+        ) async throws -> Result where Result: Sendable {
+            try await self.client.unary(
+                request: request,
+                descriptor: WireIdentity.Method.Renew.descriptor,
+                serializer: serializer,
+                deserializer: deserializer,
+                options: options,
+                onResponse: handleResponse
+            )
+        }
     }
 }
 
@@ -274,6 +414,31 @@ extension WireIdentity.ClientProtocol {
         try await self.join(
             request: request,
             serializer: GRPCProtobuf.ProtobufSerializer<WireJoinRequest>(),
+            deserializer: GRPCProtobuf.ProtobufDeserializer<WireJoinAnswer>(),
+            options: options,
+            onResponse: handleResponse
+        )
+    }
+
+    /// Call the "Renew" method.
+    ///
+    /// - Parameters:
+    ///   - request: A request containing a single `WireRenewRequest` message.
+    ///   - options: Options to apply to this RPC.
+    ///   - handleResponse: A closure which handles the response and returns its result to
+    ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+    ///       already finished.
+    /// - Returns: The result of `handleResponse`.
+    public func renew<Result>(
+        request: GRPCCore.ClientRequest<WireRenewRequest>,
+        options: GRPCCore.CallOptions = .defaults,
+        onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<WireJoinAnswer>) async throws -> Result = { response in
+            try response.message
+        }
+    ) async throws -> Result where Result: Sendable {
+        try await self.renew(
+            request: request,
+            serializer: GRPCProtobuf.ProtobufSerializer<WireRenewRequest>(),
             deserializer: GRPCProtobuf.ProtobufDeserializer<WireJoinAnswer>(),
             options: options,
             onResponse: handleResponse
@@ -307,6 +472,35 @@ extension WireIdentity.ClientProtocol {
             metadata: metadata
         )
         return try await self.join(
+            request: request,
+            options: options,
+            onResponse: handleResponse
+        )
+    }
+
+    /// Call the "Renew" method.
+    ///
+    /// - Parameters:
+    ///   - message: request message to send.
+    ///   - metadata: Additional metadata to send, defaults to empty.
+    ///   - options: Options to apply to this RPC, defaults to `.defaults`.
+    ///   - handleResponse: A closure which handles the response and returns its result to
+    ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+    ///       already finished.
+    /// - Returns: The result of `handleResponse`.
+    public func renew<Result>(
+        _ message: WireRenewRequest,
+        metadata: GRPCCore.Metadata = [:],
+        options: GRPCCore.CallOptions = .defaults,
+        onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<WireJoinAnswer>) async throws -> Result = { response in
+            try response.message
+        }
+    ) async throws -> Result where Result: Sendable {
+        let request = GRPCCore.ClientRequest<WireRenewRequest>(
+            message: message,
+            metadata: metadata
+        )
+        return try await self.renew(
             request: request,
             options: options,
             onResponse: handleResponse

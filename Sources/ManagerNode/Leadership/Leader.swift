@@ -174,6 +174,11 @@ actor Leader {
         sessions.removeValue(forKey: id)?.finish()
     }
 
+    /// A node leaves on purpose.
+    func leave(_ node: NodeID) {
+        perform(dispatcher.onLeave(node, tables: replica.view.tables, wallClock: SystemClock.wall))
+    }
+
     // MARK: Directives
 
     private func perform(_ directives: [Dispatcher.Directive]) {

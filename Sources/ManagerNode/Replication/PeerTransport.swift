@@ -28,7 +28,8 @@ final class PeerTransport: Sendable {
     private let addressOf: @Sendable (RaftID) -> String?
     private let report: @Sendable (RaftInput) -> Void
     private let log: Logger
-    private let peers = Mutex<[RaftID: Peer]>([:])
+    /// nil once it is closed.
+    private let peers = Mutex<[RaftID: Peer]?>([:])
 
     /// - Parameters:
     ///   - addressOf: `HOST:PORT` of a member as far as it is known.
@@ -50,13 +51,15 @@ final class PeerTransport: Sendable {
                 report(.unreachable(message.to))
                 continue
             }
-            let peer = peers.withLock { peers in
-                if let known = peers[message.to], known.address == address { return known }
-                peers[message.to]?.end()
+            let peer = peers.withLock { peers -> Peer? in
+                if let known = peers?[message.to], known.address == address { return known }
+                if peers == nil { return nil }
+                peers?[message.to]?.end()
                 let peer = connect(message.to, address)
-                peers[message.to] = peer
+                peers?[message.to] = peer
                 return peer
             }
+            guard let peer else { return }
             let lane = message.isHeartbeat ? peer.heartbeats : peer.messages
             if !lane.push(message) { report(.unreachable(message.to)) }
         }
@@ -89,10 +92,19 @@ final class PeerTransport: Sendable {
 
     func close() {
         let all = peers.withLock { peers in
-            defer { peers = [:] }
-            return Array(peers.values)
+            defer { peers = nil }
+            return Array((peers ?? [:]).values)
         }
         for peer in all { peer.end() }
+    }
+
+    /// Lets go of members that are none any more.
+    func end(where isGone: (RaftID) -> Bool) {
+        let gone = peers.withLock { peers in
+            let gone = (peers ?? [:]).keys.filter(isGone)
+            return gone.compactMap { peers?.removeValue(forKey: $0) }
+        }
+        for peer in gone { peer.end() }
     }
 
     private func connect(_ id: RaftID, _ address: String) -> Peer {

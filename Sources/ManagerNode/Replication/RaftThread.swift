@@ -73,6 +73,7 @@ struct RaftLoop<Storage: RaftStorage> {
     private var nextRead: UInt64 = 0
     private var received: (metadata: SnapshotMetadata, bytes: [UInt8])?
     private var snapshotIndex: LogIndex
+    private var publishedActive: Set<RaftID> = []
     private var nextTick = RaftLoop.milliseconds()
 
     init(
@@ -98,6 +99,7 @@ struct RaftLoop<Storage: RaftStorage> {
                 if Self.milliseconds() >= nextTick {
                     node.tick()
                     promoteLearners()
+                    if active != publishedActive { publish() }
                     nextTick = Self.milliseconds() + Int64(ManagerLimits.tickMilliseconds)
                 }
                 try performAll()
@@ -226,9 +228,14 @@ struct RaftLoop<Storage: RaftStorage> {
         try snapshotIfDue()
     }
 
+    /// Members that this one heard from lately, while it leads.
+    private var active: Set<RaftID> {
+        node.role == .leader ? Set(node.membership.members.filter { node.isRecentlyActive($0) == true }) : []
+    }
+
     private mutating func publish(_ changes: [StateChange] = []) {
-        let active =
-            node.role == .leader ? Set(node.membership.members.filter { node.isRecentlyActive($0) == true }) : []
+        let active = active
+        publishedActive = active
         replica.update(changes) { [tables, node] view in
             view.tables = tables
             view.status = node.status

@@ -1,20 +1,38 @@
+import ClusterIdentity
 import ClusterMessages
 import ClusterModel
+import ClusterState
 import ClusterWire
 public import GRPCCore
 public import Primitives
 import SwiftProtobuf
 
-/// Writes that other managers were asked for.
+/// Writes that other managers were asked for, and nodes that leave.
 struct ControlService: WireControl.SimpleServiceProtocol {
-    let manager: Manager
+    let slot: ManagerSlot
 
     func propose(request: WireProposeRequest, context: ServerContext) async throws -> WireProposeAnswer {
+        let manager = try slot.require()
         guard manager.isLeader else { return .with { $0.notLeader = manager.notLeader } }
+        guard let peer = context.peer, manager.tables.nodes[peer.node]?.manager != nil else {
+            throw RPCError(code: .permissionDenied, message: "only managers write, and this node is none any more")
+        }
         let transaction = try Transaction(encoded: Array(request.transaction))
         do {
             let index = try await manager.proposeHere(transaction)
             return .with { $0.result = .with { $0.index = index } }
+        } catch let failure as Failure {
+            throw failure.rpc
+        }
+    }
+
+    func leave(request: WireLeaveRequest, context: ServerContext) async throws -> WireLeaveAnswer {
+        let manager = try slot.require()
+        guard let peer = context.peer else { throw RPCError(code: .permissionDenied, message: "not a member") }
+        guard let leader = manager.leader else { return .with { $0.notLeader = manager.notLeader } }
+        do {
+            let isGone = try await manager.release(peer.node, leader)
+            return .with { $0.isGone = isGone }
         } catch let failure as Failure {
             throw failure.rpc
         }

@@ -9,12 +9,13 @@ import SwiftProtobuf
 
 /// The agents' sessions: assignments down, statuses and heartbeats up.
 struct DispatcherService: WireDispatcher.SimpleServiceProtocol {
-    let manager: Manager
+    let slot: ManagerSlot
 
     func session(
         request: RPCAsyncSequence<WireAgentMessage, any Error>, response: RPCWriter<WireManagerMessage>,
         context: ServerContext
     ) async throws {
+        let manager = try slot.require()
         guard let peer = context.peer else { throw RPCError(code: .permissionDenied, message: "not a member") }
         guard let leader = manager.leader else {
             return try await response.write(

@@ -1,6 +1,7 @@
 import ClusterIdentity
 import ClusterMessages
 import ClusterModel
+import ClusterState
 import ClusterWire
 import Consensus
 import GRPCCore
@@ -8,7 +9,7 @@ import Primitives
 
 /// Takes the Raft messages of other managers.
 struct RaftService: WireRaft.SimpleServiceProtocol {
-    let manager: Manager
+    let slot: ManagerSlot
 
     func messages(
         request: RPCAsyncSequence<WireRaftMessage, any Error>, context: ServerContext
@@ -25,15 +26,19 @@ struct RaftService: WireRaft.SimpleServiceProtocol {
     private func take(
         _ request: RPCAsyncSequence<WireRaftMessage, any Error>, _ context: ServerContext
     ) async throws -> WireRaftStreamEnd {
-        try manager.requireMember(context)
-        for try await wire in request { manager.receive(.message(try Consensus.Message(wire: wire))) }
+        let manager = try slot.require()
+        for try await wire in request {
+            let message = try Consensus.Message(wire: wire)
+            try manager.requireMember(message.from)
+            manager.receive(.message(message))
+        }
         return WireRaftStreamEnd()
     }
 
     func installSnapshot(
         request: RPCAsyncSequence<WireRaftSnapshotPiece, any Error>, context: ServerContext
     ) async throws -> WireRaftStreamEnd {
-        try manager.requireMember(context)
+        let manager = try slot.require()
         var bytes: [UInt8] = []
         for try await piece in request {
             switch piece.piece {
@@ -46,7 +51,9 @@ struct RaftService: WireRaft.SimpleServiceProtocol {
             case .message(let message):
                 // Whole and readable before Raft hears of it.
                 _ = try Snapshot.decode(bytes)
-                manager.receive(.snapshot(bytes, try Consensus.Message(wire: message)))
+                let message = try Consensus.Message(wire: message)
+                try manager.requireMember(message.from)
+                manager.receive(.snapshot(bytes, message))
                 return WireRaftStreamEnd()
             case nil: throw RPCError(code: .invalidArgument, message: "a piece of a snapshot without content")
             }
@@ -56,11 +63,10 @@ struct RaftService: WireRaft.SimpleServiceProtocol {
 }
 
 extension Manager {
-    /// A manager that was removed still has its certificate: what counts is the state. One that this manager has not
-    /// heard of may be newer than its state.
-    func requireMember(_ context: ServerContext) throws {
-        guard let peer = context.peer, peer.role == .manager else {
-            throw RPCError(code: .permissionDenied, message: "not a manager")
-        }
+    /// A node that is no manager any more still has its certificate: what counts is the state. A member that this manager
+    /// has not heard of may be newer than its state.
+    func requireMember(_ id: RaftID) throws {
+        if membership.contains(id) || !tables.isRevoked(member: id) { return }
+        throw RPCError(code: .permissionDenied, message: "raft id \(id) takes part in Raft no more")
     }
 }

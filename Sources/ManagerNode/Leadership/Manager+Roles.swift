@@ -1,0 +1,75 @@
+public import ClusterIdentity
+import ClusterModel
+import ClusterState
+public import ClusterWire
+import Consensus
+import Logging
+import Primitives
+
+extension Manager {
+    /// What the state says of a member: a removed node's certificate counts no more. A node that this manager has not
+    /// heard of may be newer than its state.
+    public func standing(of peer: PeerIdentity) -> Standing {
+        tables.isRevoked(peer.node) ? .revoked : .member(peer.role)
+    }
+
+    private var rolePlan: RolePlan {
+        RolePlan(tables: tables, membership: membership, own: settings.raftID, active: activeMembers ?? [])
+    }
+
+    /// Makes Raft's members what the nodes' specs say, as long as this manager leads.
+    func keepRoles() async {
+        while !Task.isCancelled {
+            if let step = rolePlan.next() {
+                do {
+                    try await perform(step)
+                } catch {
+                    if Task.isCancelled { return }
+                    log.debug("managers: \(step) not done yet: \(error)")
+                }
+            }
+            try? await Task.sleep(for: ManagerLimits.leaderTick)
+        }
+    }
+
+    private func perform(_ step: RolePlan.Step) async throws {
+        switch step {
+        case .handOver(let successor):
+            log.info("this manager is to be a worker: it hands the lead over")
+            receive(.transferLeadership(successor))
+        case .remove(let member): _ = try await changeMembership(.remove(member))
+        case .retire(let id):
+            guard var node = tables.nodes[id] else { return }
+            node.manager = nil
+            _ = try await proposeHere(Transaction([.update(.node(node), bySpec: false)], time: SystemClock.wall))
+            log.info("node \(id) is no longer a manager")
+        }
+    }
+
+    /// Waits a moment for a sign of life of managers that a new leader has not heard yet, then says why not.
+    func checkRoles(_ transaction: Transaction) async throws {
+        let deadline = SystemClock.monotonic + ManagerLimits.signOfLife
+        while let refusal = rolePlan.refusal(of: transaction) {
+            guard SystemClock.monotonic < deadline else { throw refusal }
+            try await Task.sleep(for: ManagerLimits.leaderTick)
+        }
+    }
+
+    /// A node leaves on purpose: Raft first goes on without it, then it is down.
+    ///
+    /// - Returns: whether it has left; otherwise it asks again in a moment.
+    func release(_ id: NodeID, _ leader: Leader) async throws -> Bool {
+        guard var node = tables.nodes[id] else { return true }
+        if node.spec.role == .manager {
+            node.spec.role = .worker
+            do {
+                _ = try await proposeHere(Transaction([.update(.node(node), bySpec: true)], time: SystemClock.wall))
+            } catch let failure as Failure where failure.code == .conflict {
+                return false
+            }
+        }
+        if node.manager != nil { return false }
+        await leader.leave(id)
+        return true
+    }
+}

@@ -1,0 +1,247 @@
+import ClusterIdentity
+import ClusterMessages
+import ClusterModel
+import ClusterWire
+import GRPCCore
+import Logging
+import ManagerNode
+import Primitives
+import SwiftProtobuf
+import WorkerNode
+
+/// Keeps the node's place in its cluster: its session with the managers, its certificate, and its manager as long as it
+/// is to be one.
+///
+/// What the node is to be comes with its assignments. Where its certificate or its manager do not fit that, or half of
+/// the certificate's time is over, it asks the leader for a new one, whose role is the one that the state says.
+actor MembershipKeeper {
+    /// What a manager is made of and leaves behind.
+    struct Parts: Sendable {
+        var open: @Sendable (NodeMembership) throws -> Manager
+        var wipe: @Sendable () -> Void
+    }
+
+    private enum Event: Sendable {
+        case look
+        case managerEnded(Failure)
+    }
+
+    private let record: MembershipRecord
+    private let credentials: CredentialStore
+    private let connections: NodeConnections
+    private let slot: ManagerSlot
+    private let worker: Worker
+    private let parts: Parts
+    private let log: Logger
+    private let describe: @Sendable () async throws -> NodeDescription
+    private let events: AsyncStream<Event>
+    private let source: AsyncStream<Event>.Continuation
+
+    private var wanted: NodeRole?
+    private var running: (manager: Manager, task: Task<Void, Never>)?
+    private var session: Task<Void, Never>?
+    private var isPaused = false
+    private var isLookQueued = false
+    private var lastComplaint = ""
+    /// Why the managers have nothing to do with this node any more; nil while they have.
+    private(set) var refusal: Failure?
+
+    /// Between two looks at the clock, and two attempts.
+    private static let period = Duration.seconds(1)
+    /// For the leader to answer: it may have to wait for its turn in Raft.
+    private static let answerTimeout = Duration.seconds(20)
+    /// Managers asked in one attempt, redirections included.
+    private static let askedManagers = 8
+
+    init(
+        record: MembershipRecord, credentials: CredentialStore, connections: NodeConnections, slot: ManagerSlot,
+        worker: Worker, parts: Parts, log: Logger, describe: @escaping @Sendable () async throws -> NodeDescription
+    ) {
+        self.record = record
+        self.credentials = credentials
+        self.connections = connections
+        self.slot = slot
+        self.worker = worker
+        self.parts = parts
+        self.log = log
+        self.describe = describe
+        (events, source) = AsyncStream.makeStream(of: Event.self)
+    }
+
+    /// Until cancelled, or until Raft stops on this node for good.
+    func run() async throws {
+        if let manager = slot.manager { watch(manager) }
+        startSession()
+        let ticker = Task {
+            while !Task.isCancelled {
+                try? await Task.sleep(for: MembershipKeeper.period)
+                self.knock()
+            }
+        }
+        defer {
+            ticker.cancel()
+            session?.cancel()
+            running?.task.cancel()
+        }
+        for await event in events {
+            switch event {
+            case .look: await look()
+            case .managerEnded(let failure): throw failure
+            }
+        }
+    }
+
+    // MARK: Session
+
+    private func startSession() {
+        let session = ManagerSession(
+            worker: worker, connections: connections, log: log, describe: describe,
+            onRole: { [weak self] in await self?.take($0) }, onRefusal: { [weak self] in await self?.refused($0) })
+        // Cancelled in `pause()`, or with `run()`.
+        self.session = Task { await session.run() }
+    }
+
+    private func take(_ role: NodeRole) {
+        refusal = nil
+        wanted = role
+        knock()
+    }
+
+    private func refused(_ failure: Failure) {
+        if refusal == nil { log.error("the managers refuse this node: \(failure)") }
+        refusal = failure
+    }
+
+    /// The node is about to leave: no session, no change of its role.
+    func pause() async {
+        isPaused = true
+        session?.cancel()
+        await session?.value
+    }
+
+    func resume() {
+        isPaused = false
+        startSession()
+    }
+
+    // MARK: Role and certificate
+
+    /// One look waits at most.
+    private func knock() {
+        guard !isLookQueued else { return }
+        isLookQueued = true
+        source.yield(.look)
+    }
+
+    private var isDue: Bool {
+        let now = credentials.current
+        if let wanted, wanted != now.identity.role || (wanted == .manager) != (running != nil) { return true }
+        return now.renewsAt <= SystemTime.wall
+    }
+
+    private func look() async {
+        isLookQueued = false
+        guard !isPaused, refusal == nil, isDue else { return }
+        do {
+            try await renew()
+            lastComplaint = ""
+        } catch {
+            let complaint = "the node's certificate is not renewed yet: \(error)"
+            if complaint != lastComplaint { log.warning("\(complaint)") }
+            lastComplaint = complaint
+        }
+    }
+
+    private func renew() async throws {
+        let admission = try await ask()
+        let renewed = try Credentials(
+            certificatePEM: admission.certificate, keyPEM: credentials.current.keyPEM(),
+            rootsPEM: admission.rootCertificates)
+        switch (renewed.identity.role, running) {
+        case (.manager, nil): try promote(renewed, admission)
+        case (.worker, let old?): try await demote(renewed, old.manager, old.task)
+        default:
+            try record.update(with: renewed) { _ in }
+            credentials.replace(with: renewed)
+            log.info("the node's certificate is renewed")
+        }
+    }
+
+    private func promote(_ renewed: Credentials, _ admission: WireAdmission) throws {
+        // Of an earlier time as a manager, under another raft id.
+        parts.wipe()
+        try record.update(with: renewed) { membership in
+            membership.raftID = admission.raftID
+            membership.isFounder = false
+            membership.peers = Dictionary(admission.managers.map { ($0.raftID, $0.address) }) { $1 }
+        }
+        credentials.replace(with: renewed)
+        // Open connections were made by a worker.
+        connections.close()
+        let manager = try parts.open(record.value)
+        slot.set(manager)
+        watch(manager)
+        log.info("this node is a manager now")
+    }
+
+    private func demote(_ renewed: Credentials, _ manager: Manager, _ task: Task<Void, Never>) async throws {
+        try record.update(with: renewed) { membership in
+            membership.raftID = 0
+            membership.isFounder = false
+            membership.peers = [:]
+        }
+        credentials.replace(with: renewed)
+        running = nil
+        slot.set(nil)
+        manager.stop()
+        // Its thread writes no more once this ends.
+        await task.value
+        parts.wipe()
+        connections.close()
+        log.info("this node is a worker now")
+    }
+
+    private func watch(_ manager: Manager) {
+        running = (
+            manager,
+            // Ends with the manager; cancelled with `run()`.
+            Task {
+                do {
+                    try await manager.run()
+                } catch { self.ended(manager, error) }
+            }
+        )
+    }
+
+    private func ended(_ manager: Manager, _ error: any Error) {
+        guard running?.manager === manager else { return }
+        source.yield(.managerEnded(error as? Failure ?? Failure(.internal, "\(error)")))
+    }
+
+    private func ask() async throws -> WireAdmission {
+        var candidates = [slot.manager?.leaderAddress].compactMap { $0 } + (await worker.managers)
+        var problems: [String] = []
+        for _ in 0..<MembershipKeeper.askedManagers where !candidates.isEmpty {
+            let address = candidates.removeFirst()
+            do {
+                switch try await renewal(at: address).answer {
+                case .admission(let admission): return admission
+                case .notLeader(let other):
+                    problems.append("\(address) does not lead")
+                    if !other.leaderAddress.isEmpty { candidates.insert(other.leaderAddress, at: 0) }
+                case nil: problems.append("\(address) gave no answer")
+                }
+            } catch let error as RPCError { problems.append("\(address): \(error.message)") }
+        }
+        throw Failure(.unavailable, "no manager gave one (\(problems.joined(separator: "; "))); it is tried again")
+    }
+
+    private func renewal(at address: String) async throws -> WireJoinAnswer {
+        var options = CallOptions.defaults
+        options.timeout = MembershipKeeper.answerTimeout
+        options.waitForReady = false
+        let client = WireIdentity.Client(wrapping: try connections.client(to: address))
+        return try await client.renew(
+            .with { $0.advertisedAddress = record.value.advertiseAddress }, options: options)
+    }
+}
