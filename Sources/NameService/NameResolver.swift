@@ -38,7 +38,7 @@ public struct NameResolver: Sendable {
         var deadline: Instant
     }
 
-    /// Of the container's networks, in their order; nil until the managers have told anything.
+    /// Of the container's networks, in their order; nil until the managers have told anything of them.
     public var tables: [NameTable]?
     /// Numeric addresses of the host's resolvers.
     public var upstreams: [String]
@@ -150,7 +150,13 @@ public struct NameResolver: Sendable {
         _ query: DNSQuery, _ message: [UInt8], _ client: NameClient, now: Instant,
         using random: inout some RandomNumberGenerator
     ) -> [NameDirective] {
-        guard !upstreams.isEmpty else {
+        guard let tables else {
+            // Whether the container may ask outside is not known either.
+            return [.answer(DNSAnswer.encodeError(id: query.id, code: DNSCode.serverFailure), to: client)]
+        }
+        // A name asked for outside carries what its asker likes (CVE-2024-29018): internal networks have no way there.
+        let isInternal = !tables.isEmpty && tables.allSatisfy(\.isInternal)
+        guard !upstreams.isEmpty, !isInternal else {
             let maximum = query.datagramBytes
             return [
                 .answer(DNSAnswer.encode(query, code: DNSCode.nameError, maximumBytes: maximum), to: client)

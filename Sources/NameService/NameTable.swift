@@ -24,9 +24,12 @@ public struct NameTable: Hashable, Sendable {
     private var names: [IPv4Address: String] = [:]
     /// Names of the network itself: a service without a task that serves has no address, but is no unknown name.
     private var known: Set<String> = []
+    /// A network without a way outside.
+    public let isInternal: Bool
 
     /// `networkName` completes the reverse names: `TASK.NETWORK`, as Docker has it.
-    public init(_ entries: [Entry] = [], networkName: String = "") {
+    public init(_ entries: [Entry] = [], networkName: String = "", isInternal: Bool = false) {
+        self.isInternal = isInternal
         var collected: [String: Set<IPv4Address>] = [:]
         for entry in entries {
             names[entry.address] = networkName.isEmpty ? entry.task : entry.task + "." + networkName

@@ -100,7 +100,8 @@ extension NetworkView {
         }
         var tables: [NetworkID: NameTable] = [:]
         for network in networks {
-            tables[network.id] = NameTable(entries[network.id] ?? [], networkName: network.spec.name)
+            tables[network.id] = NameTable(
+                entries[network.id] ?? [], networkName: network.spec.name, isInternal: network.spec.isInternal)
         }
         return tables
     }

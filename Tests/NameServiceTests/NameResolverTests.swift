@@ -134,6 +134,26 @@ import Testing
         var resolver = NameResolver(tables: nil, upstreams: ["192.0.2.1"])
         let reply = try answer(resolver.onQuery(Self.query("web"), from: client, now: now, using: &random))
         #expect(reply[3] & 15 == 2)
+        let outside = resolver.onQuery(Self.query("example.com"), from: client, now: now, using: &random)
+        #expect(try answer(outside)[3] & 15 == 2, "nor is it known whether there is a way outside")
+    }
+
+    @Test(arguments: [("example.com", UInt16(1)), ("4.3.2.1.in-addr.arpa", 12), ("nosuch", 1), ("example.com", 16)])
+    func `Nothing is asked outside for a container of internal networks alone`(name: String, type: UInt16) throws {
+        var random = random
+        let inner = NameTable([Self.entry(5)], networkName: "inner", isInternal: true)
+        let outer = NameTable([Self.entry(6)], networkName: "outer")
+        func replies(_ tables: [NameTable], upstreams: [String] = ["192.0.2.1"]) -> [NameDirective] {
+            var resolver = NameResolver(tables: tables, upstreams: upstreams)
+            return resolver.onQuery(Self.query(name, type: type), from: client, now: now, using: &random)
+        }
+        for tables in [[inner], [inner, inner]] { #expect(try answer(replies(tables))[3] & 15 == 3) }
+        for tables in [[inner, outer], [outer], []] {
+            guard case .ask = try #require(replies(tables).first) else {
+                Issue.record("not asked")
+                return
+            }
+        }
     }
 
     @Test func `Malformed messages get an error or nothing, and never a crash`() throws {

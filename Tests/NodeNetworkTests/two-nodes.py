@@ -224,6 +224,7 @@ def main():
     expect("a name of another network is unknown here", resolve("client", "safe")[1:] == ["9.9.9.9"], resolve("client", "safe"))
     expect("the rest goes to the host's resolver", resolve("client", "example.com") == ["0", "9.9.9.9"],
            resolve("client", "example.com"))
+    expect("but not from an internal network", resolve("safe", "example.com") == ["3"], resolve("safe", "example.com"))
     code = ("import socket\nfor k in (socket.SOCK_DGRAM, socket.SOCK_STREAM):\n"
             " s=socket.socket(socket.AF_INET,k); s.bind(('0.0.0.0',53))\nprint('bound')")
     expect("a container may bind 0.0.0.0:53", "bound" in run(*inside("client", "python3", "-c", code)))
