@@ -14,6 +14,10 @@ public enum NameLimits {
     static let pointersPerName = 32
     /// Queries of one container that wait for an answer from outside.
     static let pendingPerContainer = 256
+    /// Queries of one connection that wait for an answer.
+    static let queriesPerConnection = 32
+    /// Answers that wait for a connection's client to read; more are not made. The last may go beyond by its own size.
+    static let waitingAnswerBytes = 128 * 1024
     /// An upstream that has not answered by then is given up for this query.
     static let upstreamSeconds = 2
     /// Upstreams asked for one query.

@@ -15,8 +15,9 @@ enum NetworkLimits {
     /// The resolver's port in a container: above what the kernel gives out by itself (60999), tried upwards.
     static let firstResolverPort: UInt16 = 61_053
     static let resolverPorts: UInt16 = 16
-    static let nameConnections = 256
-    static let nameConnectionSeconds = 10
+    /// TCP connections of one container to its resolver; each costs a descriptor and some buffers.
+    static let nameConnectionsPerContainer = 16
+    static let nameConnectionSeconds: Int64 = 10
 
     /// The veth to the host: its end there and the other one.
     static let hostLink = "swarm0"
