@@ -1,45 +1,51 @@
-public import ClusterModel
-public import ClusterState
+import ClusterModel
+import ClusterState
+
+/// What one node alone has to know: its tasks with their secrets, configs and networks.
+struct OwnAssignments: Hashable, Sendable {
+    var items: [AssignmentKey: AssignmentItem] = [:]
+    /// Whose endpoints it has to know; with any, also the other nodes of the overlay.
+    var networks: Set<NetworkID> = []
+}
 
 extension ClusterTables {
-    /// All that a node has to know: its tasks with their secrets, configs and networks, who else is in these networks,
-    /// and every other node of the overlay.
-    public func assignments(for node: NodeID) -> [AssignmentKey: AssignmentItem] {
-        var items: [AssignmentKey: AssignmentItem] = [:]
-        func add(_ item: AssignmentItem) { items[item.key] = item }
-        var networkIDs: Set<NetworkID> = []
+    /// - Parameter ingress: ``ingressNetworks``, which are the same for every node.
+    func ownAssignments(of node: NodeID, ingress: [Network]) -> OwnAssignments {
+        var own = OwnAssignments()
+        func add(_ item: AssignmentItem) { own.items[item.key] = item }
         for task in tasks(on: node) where task.isForAgent {
             add(.task(task.asAssigned))
             for reference in task.spec.container.secrets { secrets[reference.id].map { add(.secret($0)) } }
             for reference in task.spec.container.configs { configs[reference.id].map { add(.config($0)) } }
-            for attachment in task.networks { networkIDs.insert(attachment.network) }
+            for attachment in task.networks where own.networks.insert(attachment.network).inserted {
+                if let network = networks[attachment.network], network.allocation != nil { add(.network(network)) }
+            }
         }
-        for network in networks.sorted where network.allocation != nil {
-            guard network.spec.isIngress || networkIDs.contains(network.id) else { continue }
-            networkIDs.insert(network.id)
+        for network in ingress {
+            own.networks.insert(network.id)
             add(.network(network))
         }
-        if networkIDs.isEmpty { return items }
-        tasks.forEachUnordered { task in
-            for endpoint in task.endpoints where networkIDs.contains(endpoint.network) { add(.endpoint(endpoint)) }
-        }
-        nodes.forEachUnordered { other in
-            if other.id != node, let peer = other.overlayPeer { add(.peer(peer)) }
-        }
-        return items
+        return own
     }
 
-    /// The nodes whose assignments a change may touch; nil is all of them.
+    /// Networks that every node is in.
+    var ingressNetworks: [Network] {
+        var found: [Network] = []
+        networks.forEachUnordered { if $0.spec.isIngress, $0.allocation != nil { found.append($0) } }
+        return found.sorted { $0.id < $1.id }
+    }
+
+    /// The nodes whose own assignments a change may touch; nil is all of them.
     func nodesAffected(by change: StateChange) -> Set<NodeID>? {
         switch (change.before, change.after) {
         case (.task(let before), .task(let after)):
-            if before.endpoints != after.endpoints { return nil }
+            if before.isForAgent == after.isForAgent, before.asAssigned == after.asAssigned { return [] }
             return Set([before.nodeID, after.nodeID].compactMap { $0 })
-        case (.task(let task), nil), (nil, .task(let task)):
-            return task.endpoints.isEmpty ? Set([task.nodeID].compactMap { $0 }) : nil
+        case (.task(let task), nil), (nil, .task(let task)): return Set([task.nodeID].compactMap { $0 })
         case (.node(let before), .node(let after)):
-            if before.overlayPeer != after.overlayPeer || before.manager != after.manager { return nil }
+            if before.manager != after.manager { return nil }
             return before.wantedRole == after.wantedRole ? [] : [after.id]
+        case (.node(let node), nil), (nil, .node(let node)): return node.manager == nil ? [] : nil
         case (.service, _), (_, .service): return []
         default: return nil
         }

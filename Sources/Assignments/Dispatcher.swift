@@ -25,10 +25,16 @@ public struct Dispatcher: Sendable {
         var node: NodeID
         var lastHeard: Instant
         var sequence: UInt64 = 0
-        /// What the agent holds once it has worked through all that was sent.
-        var sent: [AssignmentKey: AssignmentItem] = [:]
+        /// What the agent holds once it has worked through all that was sent; with it what `shared` says of its networks.
+        var own = OwnAssignments()
+        /// The heartbeat that it was told.
+        var period: Duration
+        /// A longer one that it may still go by, for so many heartbeats.
+        var earlier: (period: Duration, beats: Int)?
         var managers: [String] = []
         var role: NodeRole?
+
+        var timeout: Duration { max(period, earlier?.period ?? period) * AssignmentLimits.missedHeartbeats }
     }
 
     private var sessions: [SessionID: Session] = [:]
@@ -36,6 +42,9 @@ public struct Dispatcher: Sendable {
     private var heartbeatDeadlines: [NodeID: Instant] = [:]
     private var dirty: Set<NodeID> = []
     private var allDirty = false
+    /// Nil until the first session.
+    private var shared: SharedView?
+    private var lastTick: Instant?
 
     public init() {}
 
@@ -63,9 +72,12 @@ public struct Dispatcher: Sendable {
             sessions[old] = nil
             directives.append(.close(old, reason: "node \(node) has registered again"))
         }
-        sessions[id] = Session(node: node, lastHeard: now)
+        var session = Session(node: node, lastHeard: now, period: tables.heartbeatPeriod)
+        let first = Duration.seconds(AssignmentLimits.firstHeartbeatSeconds)
+        if first > session.period { session.earlier = (first, AssignmentLimits.heartbeatsByOldPeriod) }
+        sessions[id] = session
         sessionOfNode[node] = id
-        heartbeatDeadlines[node] = now + tables.heartbeatTimeout
+        heartbeatDeadlines[node] = now + session.timeout
         var status = stored.status
         if status.state != .ready { status.since = wallClock }
         status.state = .ready
@@ -77,9 +89,13 @@ public struct Dispatcher: Sendable {
     }
 
     public mutating func onHeartbeat(_ id: SessionID, tables: ClusterTables, now: Instant) {
-        guard let node = sessions[id]?.node else { return }
-        sessions[id]?.lastHeard = now
-        heartbeatDeadlines[node] = now + tables.heartbeatTimeout
+        guard var session = sessions[id] else { return }
+        session.lastHeard = now
+        heartbeatDeadlines[session.node] = now + session.timeout
+        if let earlier = session.earlier {
+            session.earlier = earlier.beats > 1 ? (earlier.period, earlier.beats - 1) : nil
+        }
+        sessions[id] = session
     }
 
     /// An agent reports on tasks of its own; what it says of others' is not listened to.
@@ -90,7 +106,7 @@ public struct Dispatcher: Sendable {
         let own = statuses.filter { tables.tasks[$0.task]?.nodeID == node }
         return stride(from: 0, to: own.count, by: AssignmentLimits.statusesPerTransaction).map { start in
             let end = min(start + AssignmentLimits.statusesPerTransaction, own.count)
-            return .write(own[start..<end].map { .observeTask($0.task, $0.status) })
+            return .write(own[start..<end].map { .observeTask($0.task, $0.status.bounded) })
         }
     }
 
@@ -120,12 +136,14 @@ public struct Dispatcher: Sendable {
     public mutating func onChanges(_ changes: [StateChange], tables: ClusterTables) -> [Directive] {
         var directives: [Directive] = []
         for change in changes {
-            if case (.node(let removed), nil) = (change.before, change.after) {
-                heartbeatDeadlines[removed.id] = nil
-                if let session = sessionOfNode.removeValue(forKey: removed.id) {
-                    sessions[session] = nil
-                    directives.append(.close(session, reason: "node \(removed.id) was removed from the cluster"))
-                }
+            shared?.note(change, tables)
+            switch (change.before, change.after) {
+            case (.node(let removed), nil): directives += forget(removed.id)
+            case (nil, nil):
+                // Changes were lost.
+                let known = Set(sessionOfNode.keys).union(heartbeatDeadlines.keys)
+                for node in known.sorted() where tables.nodes[node] == nil { directives += forget(node) }
+            default: break
             }
             if let affected = tables.nodesAffected(by: change) {
                 dirty.formUnion(affected)
@@ -136,18 +154,43 @@ public struct Dispatcher: Sendable {
         return directives
     }
 
-    /// Sends what changed since the last flush. The shell calls it after a short delay, so that changes are batched.
-    public mutating func flush(tables: ClusterTables) -> [Directive] {
-        let nodes = allDirty ? sessionOfNode.keys.sorted() : dirty.filter { sessionOfNode[$0] != nil }.sorted()
-        dirty = []
-        allDirty = false
-        return nodes.flatMap { node in sessionOfNode[node].map { sendChanges($0, tables: tables) } ?? [] }
+    /// The node is none of this cluster's any more.
+    private mutating func forget(_ node: NodeID) -> [Directive] {
+        heartbeatDeadlines[node] = nil
+        guard let session = sessionOfNode.removeValue(forKey: node) else { return [] }
+        sessions[session] = nil
+        return [.close(session, reason: "node \(node) was removed from the cluster")]
     }
 
-    public var hasUnsentChanges: Bool { allDirty || !dirty.isEmpty }
+    /// Sends what changed since the last flush. The shell calls it after a short delay, so that changes are batched.
+    public mutating func flush(tables: ClusterTables) -> [Directive] {
+        let ingress = tables.ingressNetworks
+        let managers = tables.managerAddresses
+        let delta = shared?.advance(to: tables) ?? SharedView.Delta()
+        var directives: [Directive] = []
+        for (node, id) in sessionOfNode.sorted(by: { $0.key < $1.key }) {
+            guard let session = sessions[id] else { continue }
+            var own: OwnAssignments?
+            if allDirty || dirty.contains(node) {
+                own = tables.ownAssignments(of: node, ingress: ingress)
+            } else if !delta.concerns(session.own.networks) {
+                continue
+            }
+            directives += sendChanges(id, own: own, delta, managers, tables)
+        }
+        dirty = []
+        allDirty = false
+        return directives
+    }
+
+    public var hasUnsentChanges: Bool { allDirty || !dirty.isEmpty || shared?.hasChanges == true }
 
     /// Declares nodes down whose heartbeats stayed away.
     public mutating func onTick(tables: ClusterTables, now: Instant, wallClock: Timestamp) -> [Directive] {
+        // Never twice in a row, or a leader that is always late would never find a node down.
+        let isLate = lastTick.map { now > $0 + .seconds(AssignmentLimits.lateTickSeconds) } ?? false
+        lastTick = isLate ? nil : now
+        if isLate { return [] }
         var directives: [Directive] = []
         for (node, deadline) in heartbeatDeadlines.sorted(by: { $0.key < $1.key }) where deadline <= now {
             heartbeatDeadlines[node] = nil
@@ -166,49 +209,86 @@ public struct Dispatcher: Sendable {
 
     private mutating func sendComplete(_ id: SessionID, tables: ClusterTables) -> [Directive] {
         guard var session = sessions[id] else { return [] }
-        session.sent = tables.assignments(for: session.node)
+        // As the other sessions were told last: what changed since comes with their next message.
+        let shared = shared ?? SharedView(tables)
+        self.shared = shared
+        session.own = tables.ownAssignments(of: session.node, ingress: tables.ingressNetworks)
         session.managers = tables.managerAddresses
         session.role = tables.nodes[session.node]?.wantedRole
-        let items = session.sent.sorted { $0.key < $1.key }.map(\.value)
-        let directives = messages(.complete, items, [], &session, id, tables)
+        let others = shared.step(SharedView.Delta(), from: [], to: session.own.networks, node: session.node)
+        let directives = messages(.complete, Array(session.own.items.values) + others.updates, [], &session, id)
         sessions[id] = session
         return directives
     }
 
-    private mutating func sendChanges(_ id: SessionID, tables: ClusterTables) -> [Directive] {
-        guard var session = sessions[id] else { return [] }
-        let wanted = tables.assignments(for: session.node)
-        let updates = wanted.filter { session.sent[$0.key] != $0.value }.sorted { $0.key < $1.key }.map(\.value)
-        let removals = session.sent.keys.filter { wanted[$0] == nil }.sorted()
-        let managers = tables.managerAddresses
-        let role = tables.nodes[session.node]?.wantedRole
-        guard !updates.isEmpty || !removals.isEmpty || managers != session.managers || role != session.role else {
-            return []
+    /// - Parameter own: what is the node's own, where it may have changed.
+    private mutating func sendChanges(
+        _ id: SessionID, own: OwnAssignments?, _ delta: SharedView.Delta, _ managers: [String],
+        _ tables: ClusterTables
+    ) -> [Directive] {
+        guard var session = sessions[id], let shared else { return [] }
+        let before = session.own
+        let after = own ?? before
+        var (updates, removals) = shared.step(delta, from: before.networks, to: after.networks, node: session.node)
+        if own != nil {
+            updates += after.items.values.filter { before.items[$0.key] != $0 }
+            removals += before.items.keys.filter { after.items[$0] == nil }
         }
-        session.sent = wanted
+        let role = tables.nodes[session.node]?.wantedRole
+        let period = tables.heartbeatPeriod
+        session.own = after
+        sessions[id] = session
+        guard
+            !updates.isEmpty || !removals.isEmpty || managers != session.managers || role != session.role
+                || period != session.period
+        else { return [] }
         session.managers = managers
         session.role = role
-        let directives = messages(.incremental, updates, removals, &session, id, tables)
+        if period != session.period {
+            let longest = max(period, session.period, session.earlier?.period ?? .zero)
+            session.earlier = (longest, AssignmentLimits.heartbeatsByOldPeriod)
+            session.period = period
+            let deadline = session.lastHeard + session.timeout
+            heartbeatDeadlines[session.node] = max(deadline, heartbeatDeadlines[session.node] ?? deadline)
+        }
+        let directives = messages(.incremental, updates, removals, &session, id)
         sessions[id] = session
         return directives
     }
 
     private func messages(
         _ kind: AssignmentMessage.Kind, _ updates: [AssignmentItem], _ removals: [AssignmentKey],
-        _ session: inout Session, _ id: SessionID, _ tables: ClusterTables
+        _ session: inout Session, _ id: SessionID
     ) -> [Directive] {
-        let limit = AssignmentLimits.itemsPerMessage
-        let parts = max(1, (updates.count + limit - 1) / limit)
-        return (0..<parts).map { part in
+        let parts = MessageParts(updates, removals).parts
+        return parts.indices.map { index in
             session.sequence += 1
             return .send(
                 id,
                 AssignmentMessage(
-                    kind: kind, sequence: session.sequence, isLast: part == parts - 1,
-                    updates: Array(updates.dropFirst(part * limit).prefix(limit)),
-                    removals: part == 0 ? removals : [], managers: session.managers,
-                    heartbeatPeriod: tables.heartbeatPeriod, role: session.role))
+                    kind: kind, sequence: session.sequence, isLast: index == parts.count - 1,
+                    updates: parts[index].updates, removals: parts[index].removals, managers: session.managers,
+                    heartbeatPeriod: session.period, role: session.role))
         }
+    }
+}
+
+extension TaskStatus {
+    /// The status with texts of a bounded size: an agent's could be too large for the log.
+    fileprivate var bounded: TaskStatus {
+        var status = self
+        status.message = message.cut(to: AssignmentLimits.statusTextBytes)
+        status.error = error.cut(to: AssignmentLimits.statusTextBytes)
+        status.container?.containerID = container?.containerID.cut(to: AssignmentLimits.containerIDBytes) ?? ""
+        return status
+    }
+}
+
+extension String {
+    fileprivate func cut(to bytes: Int) -> String {
+        if utf8.count <= bytes { return self }
+        // A character that the cut goes through becomes U+FFFD.
+        return String(decoding: utf8.prefix(bytes - 3), as: UTF8.self) + "…"
     }
 }
 

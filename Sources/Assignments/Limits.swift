@@ -1,8 +1,23 @@
 public enum AssignmentLimits {
     /// Heartbeats missed before a node is down.
     public static let missedHeartbeats = 3
-    /// Items of one message: with tasks of up to a few KiB it stays below gRPC's 4 MiB.
+    /// The agent's heartbeat until a manager has told it another.
+    public static let firstHeartbeatSeconds = 5
+    /// An agent that is told of another period may first end the pause that it is in, and its last heartbeat may have
+    /// been under way: so many heartbeats count by the longer period.
+    public static let heartbeatsByOldPeriod = 2
+    /// A look at the heartbeats that comes so long after the one before says nothing: they may wait as well. In seconds.
+    public static let lateTickSeconds = 1
+    /// Items of one message.
     public static let itemsPerMessage = 200
+    /// Estimated size at which a message is closed. One item may be above it: a task, whose spec is below 256 KiB, or a
+    /// config, which is below 1 MiB. gRPC's limit is 4 MiB.
+    public static let bytesPerMessage = 1 << 20
+    static let bytesPerRemoval = 64
+    /// An agent's message or error in a task's status; what is longer is cut.
+    public static let statusTextBytes = 4_096
+    /// Of a container in a task's status; Docker's has 64.
+    public static let containerIDBytes = 128
     /// Statuses written by one transaction.
     public static let statusesPerTransaction = 200
     /// Statuses waiting for the log; an agent resends what was not acknowledged when its session starts anew.
