@@ -12,8 +12,12 @@ public enum OrchestrationLimits {
     /// Failures of a service's version on one node within `failureWindow` that make the node the last choice.
     public static let failuresPerNode = 5
     public static let failureWindow = Duration.seconds(300)
-    /// Ended tasks of one slot within `failureWindow` from which each further one doubles the restart's delay.
+    /// Failed tasks of one slot, within `failureWindow` of running time, from which each further one doubles the delay.
     public static let failuresBeforeBackoff = 3
+    /// How often it is doubled at most: from `backoffBase` beyond `backoffCeiling`.
+    public static let backoffDoublings = 6
+    /// Estimated size of what a service's tasks are made from: three tasks in one transaction stay below its limit.
+    public static let taskSpecBytes = 256 << 10
     public static let backoffBase = Duration.seconds(1)
     public static let backoffCeiling = Duration.seconds(60)
     /// Between the creation of a task and the start of its successor: bounds a crash loop without a delay.

@@ -185,6 +185,14 @@ import Testing
         }
     }
 
+    @Test func aSpecThatFitsNoTransactionIsRefused() throws {
+        let text = String(repeating: "x", count: 1 << 17)
+        #expect(try message { $0.task.container.environment = ["A=\(text)"] } == "")
+        #expect(
+            try message { $0.task.container.environment = ["A=\(text)", "B=\(text)"] }
+                .contains("the limit is 262144: use configs for large data"))
+    }
+
     @Test func aPlainServiceIsFine() throws {
         #expect(try message { $0.ports = [PortConfig(targetPort: 80, publishedPort: 81)] } == "")
         #expect(try message { $0.name = "shop_web" } == "")

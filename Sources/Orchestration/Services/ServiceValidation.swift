@@ -15,6 +15,7 @@ public enum ServiceValidation {
         try checkMode(spec)
         try checkChange(spec, existing)
         try checkContainer(spec.task.container)
+        try checkSize(spec)
         try checkResources(spec.task)
         try checkRestart(spec.task.restart)
         try checkUpdate(spec.update, "update")
@@ -50,6 +51,17 @@ public enum ServiceValidation {
         let limit = OrchestrationLimits.replicasPerService
         if case .replicated(let replicas) = spec.mode, replicas > limit {
             throw refuse("service \"\(spec.name)\": \(replicas) replicas are above the limit of \(limit)")
+        }
+    }
+
+    /// A spec that is too large would be accepted, and its tasks never made.
+    private static func checkSize(_ spec: ServiceSpec) throws(Failure) {
+        let bytes = spec.task.estimatedBytes
+        let limit = OrchestrationLimits.taskSpecBytes
+        if bytes > limit {
+            throw refuse(
+                "service \"\(spec.name)\": its tasks' spec takes about \(bytes) bytes, the limit is \(limit): "
+                    + "use configs for large data")
         }
     }
 
