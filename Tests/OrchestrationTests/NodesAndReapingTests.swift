@@ -119,6 +119,10 @@ import Testing
             ended.append(try world.task(of: web, on: world.nodeIDs[0], .failed) { $0.desiredState = .shutdown }.id)
         }
         try world.task(of: web, on: world.nodeIDs[0], .running)
+        // The back-off needs them while failures are recent.
+        let output = try world.run(.reaping)
+        #expect(output == LoopOutput(wakeAt: world.now + OrchestrationLimits.failureWindow))
+        world.wait(OrchestrationLimits.failureWindow)
         try world.settle(.reaping)
         #expect(world.tables.tasks(of: web.id).filter { !$0.isActive }.map(\.id) == ended.suffix(5).sorted())
     }

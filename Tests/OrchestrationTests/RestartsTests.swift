@@ -117,6 +117,32 @@ import Testing
         #expect(delays == [5, 5, 5, 10, 20, 40])
     }
 
+    @Test func backingOffReachesTheCeilingAndStaysThere() throws {
+        var world = try World()
+        let web = try world.service { $0.task.restart.delay = .zero }
+        try world.run(.replicas)
+        var delays: [Int64] = []
+        for _ in 0..<20 {
+            world.wait(.seconds(1))
+            let task = try #require(world.active(web).first)
+            try world.observe(task, .failed)
+            let now = world.now
+            try world.run(.restarts)
+            try world.settle(.reaping)
+            let next = world.active(web).first?.notBefore ?? now
+            delays.append((next - now).wholeMilliseconds / 1000)
+            world.now = next
+            try world.run(.restarts)
+        }
+        #expect(delays == [0, 0, 0, 2, 4, 8, 16, 32] + [Int64](repeating: 60, count: 12))
+        #expect(world.tables.tasks.count <= 11)
+        // One that ran for long begins anew.
+        world.wait(.seconds(301))
+        try world.observe(try #require(world.active(web).first), .failed)
+        try world.run(.restarts)
+        #expect(world.active(web).first?.notBefore == nil)
+    }
+
     @Test func aPreparedTaskWaitsForItsPredecessor() throws {
         var world = try World(nodes: 1)
         let web = try world.service()

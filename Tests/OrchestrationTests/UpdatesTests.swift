@@ -138,6 +138,7 @@ import Testing
         try world.playAgents()
         try world.settle(.restarts)
         try world.playAgents()
+        try run(&world)
         world.wait(.seconds(6))
         try run(&world)
         let new = try #require(world.active(web).first)
@@ -145,6 +146,55 @@ import Testing
         try world.observe(new, .failed)
         try run(&world)
         #expect(try world.stored(web).update?.state == .updating)
+    }
+
+    /// One loop for the whole update, as a leader has it; looks after each thing that happens.
+    private func look(_ world: inout World, _ loop: inout UpdatesLoop) throws {
+        for _ in 0..<3 {
+            let output = loop.run(world.tables, changes: nil, now: world.now, random: &world.random)
+            for transaction in output.transactions { try world.apply(transaction.changes) }
+        }
+        try world.settle(.allocation, .scheduling)
+    }
+
+    @Test func aTaskThatEndsForGoodAfterItsMonitoringDoesNotHoldTheUpdateUp() throws {
+        var (world, web) = try updating(replicas: 2) {
+            $0.update.delay = .seconds(10)
+            $0.task.restart.condition = .none
+        }
+        var loop = UpdatesLoop()
+        for step in 0..<40 {
+            try look(&world, &loop)
+            try world.settle(.restarts)
+            try world.playAgents()
+            try look(&world, &loop)
+            let survivor = world.active(web).first { $0.spec.container.image == "v2" && $0.status.isServing }
+            if step == 8 { try world.observe(try #require(survivor), .failed) }
+            world.wait(.seconds(1))
+        }
+        #expect(try world.stored(web).update?.state == .completed)
+        #expect(images(world, web) == ["v2", "v2"])
+    }
+
+    @Test func aNodesClockThatIsBehindDoesNotEndTheMonitoring() throws {
+        var (world, web) = try updating(replicas: 2) { $0.update.monitor = .seconds(10) }
+        var loop = UpdatesLoop()
+        for _ in 0..<3 {
+            try look(&world, &loop)
+            try world.settle(.restarts)
+            world.wait(.seconds(-50))
+            try world.playAgents()
+            world.wait(.seconds(50))
+        }
+        try look(&world, &loop)
+        #expect(images(world, web) == ["v2", "v1"])
+        world.wait(.seconds(9))
+        try look(&world, &loop)
+        #expect(images(world, web) == ["v2", "v1"])
+        let new = try #require(world.active(web).first)
+        try world.observe(new, .failed)
+        try look(&world, &loop)
+        #expect(try world.stored(web).update?.state == .paused)
     }
 
     @Test func anotherLeaderGoesOn() throws {
@@ -292,7 +342,10 @@ import Testing
         try world.apply([.update(.cluster(cluster), bySpec: true)])
         for _ in 0..<60 { try step(&world, failing: "v2") }
         #expect(try world.stored(web).update?.state == .paused)
-        #expect(world.tables.tasks(of: web.id).count < 8)
+        for task in world.active(web) { try world.observe(task, .running) }
+        world.wait(OrchestrationLimits.failureWindow)
+        try world.settle(.reaping)
+        #expect(world.tables.tasks(of: web.id).count == 2)
     }
 
     @Test func labelsOfTheServiceReplaceNothing() throws {

@@ -23,7 +23,7 @@ public struct ReapingLoop: ControlLoop {
             let before = batch.count
             let tasks = tables.tasks(of: id)
             if let service = tables.services[id] {
-                ReapingLoop.trim(tasks, of: service, tables, &batch)
+                agenda.wake(id, at: ReapingLoop.trim(tasks, of: service, tables, now, &batch))
             } else {
                 for task in tasks { ReapingLoop.clear(task, tables, &batch) }
             }
@@ -42,15 +42,27 @@ public struct ReapingLoop: ControlLoop {
         }
     }
 
+    /// - Returns: when a slot may have more to delete though nothing changes.
     private static func trim(
-        _ tasks: [ClusterTask], of service: Service, _ tables: ClusterTables, _ batch: inout ChangeBatch
-    ) {
+        _ tasks: [ClusterTask], of service: Service, _ tables: ClusterTables, _ now: Timestamp,
+        _ batch: inout ChangeBatch
+    ) -> Timestamp? {
+        var wakeAt: Timestamp?
         let slots = SlotTable(tasks)
         let activeSlots = slots.keys.count { slots[$0].contains(where: \.isActive) }
         for key in slots.keys {
             let ended = slots[key].filter { !$0.isActive && $0.isGone }
             let isSlotClosed = !slots[key].contains(where: \.isActive) && !isWanted(key, service, activeSlots, tables)
             var kept = isSlotClosed ? 0 : historyLimit(service, tables)
+            if !isSlotClosed, let newest = slots[key].lazy.filter(\.hasFailed).map(\.status.timestamp).max() {
+                // The back-off is counted on the history too.
+                let end = newest + OrchestrationLimits.failureWindow
+                let needed = OrchestrationLimits.failuresBeforeBackoff + OrchestrationLimits.backoffDoublings
+                if end > now, kept < needed {
+                    if ended.count > kept { wakeAt = min(end, wakeAt ?? end) }
+                    kept = UInt64(needed)
+                }
+            }
             // An update counts the slots in which a task failed, so one such task stays.
             var hasEvidence = isSlotClosed
             for task in ended.reversed() {
@@ -66,6 +78,7 @@ public struct ReapingLoop: ControlLoop {
                 }
             }
         }
+        return wakeAt
     }
 
     /// Whether a slot without an active task is about to get one again.

@@ -41,20 +41,25 @@ private struct Pass {
     mutating func run(_ random: inout SeededRandom) {
         let all = tables.tasks(of: service.id)
         let active = SlotTable(all.lazy.filter(\.isActive))
+        let keys = active.keys
         switch service.spec.mode {
         case .replicated(let replicas):
             let wanted = Int(min(replicas, OrchestrationLimits.replicasPerService))
-            let slots = active.keys.filter { if case .number(let slot) = $0 { slot > 0 } else { false } }
+            var slots: [SlotKey] = []
+            var strays: [SlotKey] = []
+            for key in keys {
+                if case .number(let slot) = key, slot > 0 { slots.append(key) } else { strays.append(key) }
+            }
             if slots.count < wanted {
                 addSlots(wanted - slots.count, taken: Set(slots), all: all, &random)
             } else if slots.count > wanted {
                 for slot in surplus(of: slots, active, keeping: wanted) { remove(active[slot]) }
             }
-            for slot in active.keys where !slots.contains(slot) { remove(active[slot]) }
+            for slot in strays { remove(active[slot]) }
         case .global:
             addNodes(active, &random)
         }
-        for slot in active.keys { removeTwins(active[slot]) }
+        for slot in keys { removeTwins(active[slot]) }
     }
 
     /// Slots that were vacated come first, so that a task that moves keeps its number.

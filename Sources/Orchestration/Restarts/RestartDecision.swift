@@ -24,7 +24,7 @@ enum RestartDecision: Hashable {
             self = .rest
             return
         }
-        let delay = RestartDecision.delay(ended, policy, now)
+        let delay = RestartDecision.delay(ended, policy)
         let earliest = max(now + delay, task.meta.createdAt + OrchestrationLimits.restartIntervalMinimum)
         self = .restart(notBefore: earliest > now ? earliest : nil)
     }
@@ -39,8 +39,7 @@ enum RestartDecision: Hashable {
         var count: UInt64 = 0
         var age = Duration.zero
         for task in ended.dropFirst().reversed() {
-            let start = max(task.meta.createdAt, task.notBefore ?? task.meta.createdAt)
-            age += max(.zero, task.status.timestamp - start)
+            age += task.runningTime
             if age > policy.window { break }
             count += 1
         }
@@ -48,18 +47,35 @@ enum RestartDecision: Hashable {
     }
 
     /// The policy's delay, doubled for each failure beyond the first few in a row: a crash loop must not fill the log.
-    private static func delay(_ ended: [ClusterTask], _ policy: RestartPolicy, _ now: Timestamp) -> Duration {
-        let horizon = now - OrchestrationLimits.failureWindow
-        let recent = ended.count { $0.status.state != .complete && $0.status.timestamp >= horizon }
+    private static func delay(_ ended: [ClusterTask], _ policy: RestartPolicy) -> Duration {
+        let recent = failuresInARow(ended)
         let excess = recent - OrchestrationLimits.failuresBeforeBackoff
         guard excess > 0 else { return policy.delay }
         let base = max(policy.delay, OrchestrationLimits.backoffBase)
         let ceiling = max(policy.delay, OrchestrationLimits.backoffCeiling)
-        return min(base * (1 << min(excess, 6)), ceiling)
+        return min(base * (1 << min(excess, OrchestrationLimits.backoffDoublings)), ceiling)
+    }
+
+    /// Failures within the window of time in which a task was meant to run: the pauses between restarts do not count,
+    /// or a long pause would end the row that made it long.
+    private static func failuresInARow(_ ended: [ClusterTask]) -> Int {
+        var count = 0
+        var age = Duration.zero
+        for task in ended.reversed() {
+            if age > OrchestrationLimits.failureWindow { break }
+            if task.status.state != .complete { count += 1 }
+            age += task.runningTime
+        }
+        return count
     }
 }
 
 extension ClusterTask {
+    /// From when an ended task might start to its end.
+    fileprivate var runningTime: Duration {
+        max(.zero, status.timestamp - max(meta.createdAt, notBefore ?? meta.createdAt))
+    }
+
     /// Completed, failed or was rejected: neither stopped by us nor lost with its node.
     fileprivate var endedOnItsOwnAccount: Bool {
         switch status.state {

@@ -70,12 +70,8 @@ struct UpdatePass {
             let isProven =
                 toleratingFailures
                 ? slot.settledAt != nil
-                : slot.current.contains { $0.status.isServing && $0.status.timestamp + config.monitor <= now }
-            if !toleratingFailures, !isProven {
-                for task in slot.current where task.status.isServing {
-                    progress.wake(at: task.status.timestamp + config.monitor)
-                }
-            }
+                : slot.provenAt.map { $0 <= now } ?? false
+            if !toleratingFailures, !isProven, let provenAt = slot.provenAt { progress.wake(at: provenAt) }
             for task in slot.outdated where isProven || task.status.state.isTerminal {
                 batch.add(.update(task.desiring(.shutdown)))
             }
@@ -92,7 +88,8 @@ struct UpdatePass {
         var room = parallelism - busySlots()
         let serving = progress.slots.count { slot in
             slot.current.isEmpty
-                ? slot.isOutdatedServing : slot.settledAt != nil && (slot.isServing || slot.failure != nil)
+                ? slot.isOutdatedServing
+                : slot.settledAt != nil && (slot.isServing || slot.isAtRest || slot.failure != nil)
         }
         var spare = parallelism - max(0, progress.wanted - serving)
         let obstruction = startFirstObstruction()

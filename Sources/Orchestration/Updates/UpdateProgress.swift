@@ -7,8 +7,10 @@ struct UpdateMemory: Sendable {
     /// New tasks that outlived the monitoring time: a later failure is not the update's. One that is unknown here,
     /// after a change of leader, counts as a failure, which errs on the safe side.
     var survivors: Set<TaskID> = []
-    /// When a task was first seen serving whose node's clock is ahead of ours.
+    /// When a task was first seen serving, by the leader's clock: nodes' clocks are not to be relied on.
     var seenServing: [TaskID: Timestamp] = [:]
+
+    var isEmpty: Bool { survivors.isEmpty && seenServing.isEmpty }
 }
 
 /// Where a service's update stands, derived from its tasks.
@@ -22,6 +24,10 @@ struct UpdateProgress {
         var current: [ClusterTask] = []
         /// When a task of today's spec had served for the monitoring time, or ended for good.
         var settledAt: Timestamp?
+        /// When a serving task of today's spec has, or will have, served for the monitoring time.
+        var provenAt: Timestamp?
+        /// Its task of today's spec ended, and gets no successor.
+        var isAtRest = false
         /// The newest failure of today's version in this update.
         var failure: (task: ClusterTask, why: String, at: Timestamp)?
 
@@ -36,7 +42,7 @@ struct UpdateProgress {
     private(set) var memory = UpdateMemory()
     var wakeAt: Timestamp?
 
-    init(_ service: Service, _ tables: ClusterTables, now: Timestamp, memory known: UpdateMemory) {
+    init(_ service: Service, _ tables: ClusterTables, now: Timestamp, memory known: UpdateMemory?) {
         let tasks = SlotTable(tables.tasks(of: service.id))
         let config = service.updateConfig
         wanted = 0
@@ -52,8 +58,15 @@ struct UpdateProgress {
                 let node = task.nodeID.flatMap { tables.nodes[$0] }
                 if service.isOutdated(task, on: node) { slot.outdated.append(task) } else { slot.current.append(task) }
             }
+            if service.isRollingOut || !slot.outdated.isEmpty {
+                for task in slot.current where task.status.state == .running && task.status.isServing {
+                    let since = servingSince(task, now: now, known: known)
+                    memory.seenServing[task.id] = since
+                    slot.provenAt = min(since + config.monitor, slot.provenAt ?? since + config.monitor)
+                }
+            }
             if service.isRollingOut {
-                watch(tasks[key], service, &slot, monitor: config.monitor, now: now, known: known)
+                watch(tasks[key], service, &slot, monitor: config.monitor, now: now, known: known ?? UpdateMemory())
             }
             if !slot.outdated.isEmpty || !slot.current.isEmpty { slots.append(slot) }
         }
@@ -61,6 +74,13 @@ struct UpdateProgress {
         case .replicated(let replicas): wanted = Int(min(replicas, OrchestrationLimits.replicasPerService))
         case .global: wanted = slots.count
         }
+    }
+
+    /// When the task began to serve, by the leader's clock. The first look of a leader goes by what is stored: the node's
+    /// time, and the leader's when the task was last written.
+    private func servingSince(_ task: ClusterTask, now: Timestamp, known: UpdateMemory?) -> Timestamp {
+        if let known { return known.seenServing[task.id] ?? now }
+        return min(now, max(task.status.timestamp, task.meta.updatedAt))
     }
 
     private mutating func watch(
@@ -71,12 +91,7 @@ struct UpdateProgress {
         for task in tasks where known.survivors.contains(task.id) { memory.survivors.insert(task.id) }
         for task in slot.current {
             if task.status.state == .running, task.status.isServing {
-                var since = task.status.timestamp
-                if since > now {
-                    since = known.seenServing[task.id] ?? now
-                    memory.seenServing[task.id] = since
-                }
-                let settledAt = since + monitor
+                let settledAt = (memory.seenServing[task.id] ?? now) + monitor
                 if settledAt <= now {
                     memory.survivors.insert(task.id)
                     slot.settledAt = settledAt
@@ -91,8 +106,9 @@ struct UpdateProgress {
                 } else {
                     wake(at: deadline)
                 }
-            } else if task.status.state.isTerminal, isAtRest(task, service) {
+            } else if task.status.state.isTerminal, isAtRest(task, service) || rests(task, in: tasks, service, now) {
                 slot.settledAt = task.status.timestamp
+                slot.isAtRest = true
             }
         }
         for task in tasks where service.isEarlyEnd(task) && !memory.survivors.contains(task.id) {
@@ -106,6 +122,12 @@ struct UpdateProgress {
     private func isAtRest(_ task: ClusterTask, _ service: Service) -> Bool {
         if task.serviceVersion != service.taskVersion { return true }
         return task.status.state == .complete && service.spec.task.restart.condition != .any
+    }
+
+    /// Ended after its monitoring, and the restart policy leaves it so.
+    private func rests(_ task: ClusterTask, in slot: [ClusterTask], _ service: Service, _ now: Timestamp) -> Bool {
+        memory.survivors.contains(task.id)
+            && RestartDecision(for: task, in: slot, policy: service.spec.task.restart, now: now) == .rest
     }
 
     mutating func wake(at time: Timestamp) { wakeAt = min(time, wakeAt ?? time) }

@@ -27,8 +27,8 @@ public struct UpdatesLoop: ControlLoop {
                 continue
             }
             let before = batch.count
-            var progress = UpdateProgress(service, tables, now: now, memory: memories[id] ?? UpdateMemory())
-            memories[id] = service.isRollingOut ? progress.memory : nil
+            var progress = UpdateProgress(service, tables, now: now, memory: memories[id])
+            memories[id] = service.isRollingOut || !progress.memory.isEmpty ? progress.memory : nil
             var pass = UpdatePass(service: service, tables: tables, progress: progress, now: now, batch: batch)
             pass.run(&random)
             batch = pass.batch
