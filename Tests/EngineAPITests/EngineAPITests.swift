@@ -115,10 +115,10 @@ import Testing
             #expect(rolledBack?.spec.task.container.environment == [])
             #expect(rolledBack?.update?.state == .rollbackStarted)
             let again: Docker.Service = try await client.get("/services/web").decoded()
-            let second = try await client.send(
+            let refused = try await client.send(
                 "POST", "/services/web/update?version=\(again.Version.Index)&rollback=previous", labelled)
-            #expect(second.status == 400)
-            #expect(second.message == "service web does not have a previous spec")
+            #expect(refused.status == 400)
+            #expect(refused.message == "service web does not have a previous spec")
         }
     }
 
