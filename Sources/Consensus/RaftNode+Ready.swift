@@ -112,11 +112,21 @@ extension RaftNode {
 
     /// Forgets entries through `index` (at most the snapshot's). `snapshot` is durable, at most what is applied, and is what
     /// `sendSnapshot` asks for from now on.
-    public mutating func compact(through index: LogIndex, snapshot: SnapshotMetadata) {
+    ///
+    /// What follows a snapshot that is on its way to a member stays, or the member would need the next one as soon as it
+    /// has this one.
+    ///
+    /// - Returns: the index through which entries are gone: storage may forget as much.
+    public mutating func compact(through index: LogIndex, snapshot: SnapshotMetadata) -> LogIndex {
         guard snapshot.index <= log.applied, snapshot.index >= latestSnapshot.index, pendingInstall == nil else {
-            return
+            return log.compactedIndex
         }
         latestSnapshot = snapshot
-        log.compact(through: min(index, snapshot.index))
+        var limit = min(index, snapshot.index)
+        for peer in peers where leadership != nil && isRecentlyActive(peer.id) == true {
+            if case .snapshot(let pending) = peer.state { limit = min(limit, pending) }
+        }
+        log.compact(through: limit)
+        return log.compactedIndex
     }
 }

@@ -289,6 +289,49 @@ import Testing
         #expect(try cluster[2].disk.snapshot.index == 3)
     }
 
+    /// What follows a snapshot on its way stays, so that the member needs no other one.
+    @Test func theLogIsKeptBehindASnapshotOnItsWay() throws {
+        var cluster = try TestCluster(voters: [1, 2, 3])
+        try cluster.elect(1)
+        cluster.isolate(3)
+        try cluster.propose(1, "a")
+        try cluster.stabilize()
+        try cluster.with(1) { $0.compact(trailing: 0) }
+        cluster.cuts = []
+        try cluster.with(1) { $0.node.onUnreachable(3) }
+        var transfer: Envelope?
+        for _ in 0..<3 {
+            try cluster.tick(1, times: 2)
+            try cluster.process(1)
+            transfer = cluster.network.first {
+                if case .installSnapshot = $0.message.payload { true } else { false }
+            }
+            if transfer != nil { break }
+            try cluster.deliver(3)
+            try cluster.process(3)
+            try cluster.deliver(1)
+        }
+        let onItsWay = try #require(transfer)
+        cluster.network = []
+        try cluster.propose(1, "b", "c")
+        try cluster.stabilize([1, 2])
+        try cluster.with(1) { $0.compact(trailing: 0) }
+        #expect(try cluster[1].node.firstIndex == 3)
+        #expect(try cluster[1].disk.snapshot.index == 4)
+        cluster.network = [onItsWay]
+        for _ in 0..<3 {
+            try cluster.stabilize()
+            try cluster.tick(1, times: 2)
+        }
+        #expect(try cluster[3].machine == cluster[1].machine)
+        #expect(try cluster[3].disk.snapshot.index == 2)
+        // Once nobody needs them they go.
+        try cluster.propose(1, "d")
+        try cluster.stabilize()
+        try cluster.with(1) { $0.compact(trailing: 0) }
+        #expect(try cluster[1].node.firstIndex == 6)
+    }
+
     @Test func aFailedSnapshotIsSentAgain() throws {
         var cluster = try TestCluster(voters: [1, 2, 3])
         try cluster.elect(1)

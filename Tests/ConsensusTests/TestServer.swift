@@ -141,8 +141,8 @@ struct TestServer {
         disk.snapshot = metadata
         disk.machine = machine
         let index = metadata.index - min(trailing, metadata.index)
-        disk.entries.removeAll { $0.index < index }
-        node.compact(through: index, snapshot: metadata)
+        let compacted = node.compact(through: index, snapshot: metadata)
+        disk.entries.removeAll { $0.index < compacted }
     }
 
     /// Loses all that is not on disk; of the writes under way the oldest `survivors` got there unnoticed.

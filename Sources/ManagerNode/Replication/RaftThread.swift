@@ -70,7 +70,8 @@ struct RaftLoop<Storage: RaftStorage> {
     private var proposals: [LogIndex: (term: Term, completion: RaftCompletion<Applied>)] = [:]
     private var membershipChanges: [LogIndex: (term: Term, completion: RaftCompletion<LogIndex>)] = [:]
     private var reads: [UInt64: RaftCompletion<LogIndex>] = [:]
-    private var nextRead: UInt64 = 0
+    /// Not from 0: an answer to a read of before a restart must not complete another one now.
+    private var nextRead = UInt64.random(in: .min ... .max)
     private var received: (metadata: SnapshotMetadata, bytes: [UInt8])?
     private var snapshotIndex: LogIndex
     private var publishedActive: Set<RaftID> = []
@@ -136,7 +137,7 @@ struct RaftLoop<Storage: RaftStorage> {
                 membershipChanges[proposed.indices.lowerBound] = (proposed.term, completion)
             } catch { completion(.failure(error.failure)) }
         case .read(let completion):
-            nextRead += 1
+            nextRead &+= 1
             do {
                 try node.readIndex(context: nextRead)
                 reads[nextRead] = completion
@@ -145,6 +146,9 @@ struct RaftLoop<Storage: RaftStorage> {
             guard case .installSnapshot(let metadata) = message.payload else { return }
             received = (metadata, bytes)
             try node.step(message)
+            // Performed at once: the next snapshot takes the place of this one.
+            try performAll()
+            received = nil
         case .snapshotSent(let peer, let succeeded): node.onSnapshotSent(to: peer, succeeded: succeeded)
         case .unreachable(let peer): node.onUnreachable(peer)
         case .transferLeadership(let peer): try? node.transferLeadership(to: peer)
@@ -181,9 +185,7 @@ struct RaftLoop<Storage: RaftStorage> {
             publish()
         case .send(let messages): send(messages)
         case .persist(let request):
-            if let metadata = request.snapshot, let received, received.metadata == metadata {
-                try storage.saveSnapshot(metadata, received.bytes)
-            }
+            if let metadata = request.snapshot { try storage.saveSnapshot(metadata, receivedBytes(of: metadata)) }
             try storage.persist([request])
             node.onPersisted(request.number)
         case .sendSnapshot(let transfer):
@@ -271,16 +273,19 @@ struct RaftLoop<Storage: RaftStorage> {
         try storage.saveSnapshot(metadata, Snapshot.encode(tables, metadata))
         snapshotIndex = metadata.index
         let through = metadata.index - min(metadata.index, ManagerLimits.entriesKeptBehindSnapshot)
-        try storage.compact(through: through)
-        node.compact(through: through, snapshot: metadata)
+        try storage.compact(through: node.compact(through: through, snapshot: metadata))
     }
 
-    private mutating func install(_ metadata: SnapshotMetadata) throws {
+    /// Never a log that begins behind a snapshot without the snapshot.
+    private func receivedBytes(of metadata: SnapshotMetadata) throws -> [UInt8] {
         guard let received, received.metadata == metadata else {
             throw Failure(.internal, "the snapshot at index \(metadata.index) that is to be installed is not here")
         }
-        tables = try Snapshot.decode(received.bytes)
-        self.received = nil
+        return received.bytes
+    }
+
+    private mutating func install(_ metadata: SnapshotMetadata) throws {
+        tables = try Snapshot.decode(receivedBytes(of: metadata))
         snapshotIndex = metadata.index
         node.onApplied(through: metadata.index)
         // Whoever follows changes looks at everything again.

@@ -1,0 +1,88 @@
+import ClusterModel
+import ClusterState
+import Consensus
+import Primitives
+import Synchronization
+import Testing
+
+@testable import ManagerNode
+
+/// Keeps nothing; notes what it was asked to keep.
+private struct NotingStorage: RaftStorage, Sendable {
+    final class Notes: Sendable {
+        let saved = Mutex<[LogIndex]>([])
+        let begunBehind = Mutex<[LogIndex]>([])
+    }
+
+    let notes = Notes()
+
+    func persist(_ requests: [PersistRequest]) {
+        notes.begunBehind.withLock { $0 += requests.compactMap(\.snapshot?.index) }
+    }
+    func saveSnapshot(_ metadata: SnapshotMetadata, _ bytes: [UInt8]) {
+        notes.saved.withLock { $0.append(metadata.index) }
+    }
+    func readSnapshot() -> [UInt8]? { nil }
+    func compact(through index: LogIndex) {}
+}
+
+@Suite struct RaftThreadTests {
+    private func start(
+        _ thread: RaftThread, _ storage: NotingStorage = NotingStorage(),
+        send: @escaping @Sendable ([Message]) -> Void = { _ in }
+    ) throws {
+        let node = try RaftNode(id: 1, restored: .founding(voters: [1, 2, 3]), random: SeededRandom(seed: 1))
+        try thread.start(
+            node: node, storage: storage, tables: ClusterTables(), send: send, sendSnapshot: { _, _ in })
+    }
+
+    private func snapshot(_ index: LogIndex) -> RaftInput {
+        let metadata = SnapshotMetadata(index: index, term: 1, membership: Membership(voters: [1, 2, 3]))
+        var tables = ClusterTables()
+        tables.skip(to: index)
+        let bytes = Snapshot.encode(tables, metadata)
+        return .snapshot(bytes, Message(from: 2, to: 1, term: 1, payload: .installSnapshot(metadata)))
+    }
+
+    private func eventually(_ condition: () -> Bool) async throws {
+        let end = ContinuousClock.now + .seconds(10)
+        while !condition() {
+            try #require(ContinuousClock.now < end, "it did not happen within 10 s")
+            try await Task.sleep(for: .milliseconds(5))
+        }
+    }
+
+    /// The second one is of no use, and must not take the place of the first.
+    @Test func twoSnapshotsInOneTurnAreStoredEachByItself() async throws {
+        let thread = try RaftThread()
+        let storage = NotingStorage()
+        thread.push(snapshot(10))
+        thread.push(snapshot(5))
+        try start(thread, storage)
+        defer { thread.push(.stop) }
+        try await eventually { thread.replica.view.tables.index == 10 || thread.replica.view.failure != nil }
+        #expect(thread.replica.view.failure == nil)
+        #expect(storage.notes.saved.withLock { $0 } == [10])
+        #expect(storage.notes.begunBehind.withLock { $0 } == [10])
+    }
+
+    /// An answer that was under way when the member restarted must not fit a new read.
+    @Test func readsOfTwoLivesHaveDifferentNumbers() async throws {
+        final class Contexts: Sendable { let seen = Mutex<[UInt64]>([]) }
+        let contexts = Contexts()
+        for life in 1...2 {
+            let thread = try RaftThread()
+            let heartbeat = Heartbeat(commit: 0, readRound: 0)
+            thread.push(.message(Message(from: 2, to: 1, term: 1, payload: .heartbeat(heartbeat))))
+            thread.push(.read { _ in })
+            try start(thread) { messages in
+                for message in messages {
+                    if case .readIndex(let context) = message.payload { contexts.seen.withLock { $0.append(context) } }
+                }
+            }
+            defer { thread.push(.stop) }
+            try await eventually { contexts.seen.withLock { $0.count } >= life }
+        }
+        #expect(Set(contexts.seen.withLock { $0 }).count == 2)
+    }
+}
