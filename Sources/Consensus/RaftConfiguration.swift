@@ -52,8 +52,16 @@ public struct InvalidRestoredState: Error, Hashable, Sendable, CustomStringConve
 }
 
 extension RestoredState {
-    /// The log in memory. Where entries and snapshot contradict each other the snapshot is newer, and wins: the crash came
-    /// between its arrival and the log's new beginning.
+    /// Whether entries and snapshot contradict each other. Then the snapshot is newer: the crash came between its arrival
+    /// and the log's new beginning. Storage drops the entries and writes that beginning before it is used.
+    public var isLogReplacedBySnapshot: Bool {
+        guard let first = entries.first, let last = entries.last, first.index <= snapshot.index else { return false }
+        return last.index < snapshot.index || entries[Int(snapshot.index - first.index)].term != snapshot.term
+    }
+
+    public func validate() throws(InvalidRestoredState) { _ = try log() }
+
+    /// The log in memory.
     func log() throws(InvalidRestoredState) -> RaftLog {
         for (entry, next) in zip(entries, entries.dropFirst()) {
             guard next.index == entry.index + 1, next.term >= entry.term else {
@@ -64,20 +72,16 @@ extension RestoredState {
         var compactedIndex = snapshot.index
         var compactedTerm = snapshot.term
         var kept = entries[...]
-        if let first = entries.first, let last = entries.last {
+        if let first = entries.first {
             guard first.index <= snapshot.index + 1 else {
                 throw InvalidRestoredState("the log begins at \(first.index), the snapshot ends at \(snapshot.index)")
             }
-            if last.index < snapshot.index {
+            if isLogReplacedBySnapshot {
                 kept = []
             } else if first.index <= snapshot.index {
-                if entries[Int(snapshot.index - first.index)].term == snapshot.term {
-                    compactedIndex = first.index
-                    compactedTerm = first.term
-                    kept = entries.dropFirst()
-                } else {
-                    kept = []
-                }
+                compactedIndex = first.index
+                compactedTerm = first.term
+                kept = entries.dropFirst()
             }
         }
         let lastIndex = compactedIndex + LogIndex(kept.count)

@@ -19,25 +19,40 @@ public struct SegmentedLog<Files: LogFiles> {
     private var batchNumber: UInt64
     private var hardState: StoredHardState?
     private var snapshotName: String?
+    private let segmentBytes: Int
 
     // MARK: Opening
 
     /// Reads what is there, or begins an empty log.
     ///
-    /// A write that was under way when the machine stopped is cut off.
+    /// A write that was under way when the machine stopped is cut off, as a whole. What is found is made durable: after
+    /// a process that was killed it may be in memory alone.
     ///
-    /// - Throws: ``Failure`` `dataLoss` for damage anywhere else, naming file and offset.
+    /// - Throws: ``Failure`` `dataLoss` for damage anywhere else, naming file and offset; `failedPrecondition` for files
+    ///   of another format version.
     public static func open(_ files: consuming Files) throws(Failure) -> (log: SegmentedLog, recovered: Recovered) {
-        var log = SegmentedLog(files: files)
+        try open(files, segmentBytes: LogLimits.segmentBytes)
+    }
+
+    static func open(
+        _ files: consuming Files, segmentBytes: Int
+    ) throws(Failure) -> (log: SegmentedLog, recovered: Recovered) {
+        var log = SegmentedLog(files: files, segmentBytes: segmentBytes)
+        try log.files.syncFolder()
         try log.sweep()
         let snapshot = try log.openSnapshot()
         let entries = try log.readSegments()
-        if log.segments.isEmpty { try log.beginSegment(number: 1) }
+        if let last = log.segments.last {
+            try log.files.sync(last.name)
+        } else {
+            try log.beginSegment(number: 1)
+        }
         return (log, Recovered(hardState: log.hardState, entries: entries, snapshot: snapshot))
     }
 
-    private init(files: consuming Files) {
+    private init(files: consuming Files, segmentBytes: Int) {
         self.files = files
+        self.segmentBytes = segmentBytes
         segments = []
         offset = 0
         batchNumber = 0
@@ -51,17 +66,16 @@ public struct SegmentedLog<Files: LogFiles> {
     private mutating func readSegments() throws(Failure) -> [StoredEntry] {
         var entries: [StoredEntry] = []
         let numbers = try files.list().compactMap { Segment.number(of: $0) }.sorted()
-        for (position, number) in numbers.enumerated() {
-            let isLast = position == numbers.count - 1
+        for number in numbers {
             var segment = Segment(number: number)
             let path = files.path(of: segment.name)
             let bytes = try files.read(segment.name)
-            guard try Segment.check(bytes, path: path) else {
-                // Its folder entry may be durable before its header: nothing was ever acknowledged from it.
-                guard isLast else { throw SegmentedLog.damage(path, 0) }
+            let isLast = number == numbers.last
+            guard try segment.check(bytes, path: path) else {
+                guard isLast else { throw damage(path, 0) }
+                // Nothing was acknowledged from it: the log goes on in the segment before.
                 try files.remove(segment.name)
                 try files.syncFolder()
-                if let last = segments.last { try continueSegment(last) }
                 break
             }
             var reader = SegmentReader(bytes, lastBatch: batchNumber)
@@ -72,39 +86,38 @@ public struct SegmentedLog<Files: LogFiles> {
         return entries
     }
 
-    private mutating func continueSegment(_ segment: Segment) throws(Failure) {
-        // `offset` is still that of the segment before.
-        segments[segments.count - 1] = segment
-    }
-
     private mutating func read(
         _ reader: inout SegmentReader, of segment: inout Segment, path: String, isLast: Bool,
         into entries: inout [StoredEntry]
     ) throws(Failure) {
         while true {
+            let start = reader.offset
             switch reader.next() {
             case .end: return
             case .damaged(let isTail):
-                guard isLast, isTail else { throw SegmentedLog.damage(path, reader.offset) }
+                guard isLast, isTail else { throw damage(path, start) }
                 // What is cut off is overwritten with zeros, so that no old byte is taken for a record later.
                 let count = reader.bytes.count
-                try files.truncate(segment.name, to: reader.offset)
-                try files.write(segment.name, [UInt8](repeating: 0, count: count - reader.offset), at: reader.offset)
+                try files.truncate(segment.name, to: start)
+                try files.write(segment.name, [UInt8](repeating: 0, count: count - start), at: start)
                 try files.sync(segment.name)
                 return
-            case .record(let record):
-                try replay(record, of: &segment, into: &entries, path: path, offset: reader.offset)
+            case .batch(let number, let records):
+                guard number == batchNumber + 1 || batchNumber == 0 else { throw damage(path, start) }
+                batchNumber = number
+                for record in records {
+                    guard replay(record, of: &segment, into: &entries) else { throw damage(path, start) }
+                }
             }
         }
     }
 
+    /// False for a record that cannot stand there.
     private mutating func replay(
-        _ record: LogRecord, of segment: inout Segment, into entries: inout [StoredEntry], path: String, offset: Int
-    ) throws(Failure) {
+        _ record: LogRecord, of segment: inout Segment, into entries: inout [StoredEntry]
+    ) -> Bool {
         switch record {
-        case .batch(let number):
-            guard number == batchNumber + 1 || batchNumber == 0 else { throw SegmentedLog.damage(path, offset) }
-            batchNumber = number
+        case .batch: return false
         case .hardState(let state): hardState = state
         case .truncate(let index):
             if let first = entries.first?.index, index >= first {
@@ -114,17 +127,11 @@ public struct SegmentedLog<Files: LogFiles> {
             }
         case .reset: entries = []
         case .entry(let entry):
-            if let last = entries.last, entry.index != last.index + 1 { throw SegmentedLog.damage(path, offset) }
+            if let last = entries.last, entry.index != last.index + 1 { return false }
             entries.append(entry)
             segment.lastIndex = max(segment.lastIndex, entry.index)
         }
-    }
-
-    private static func damage(_ path: String, _ offset: Int) -> Failure {
-        Failure(
-            .dataLoss,
-            "\(path) is damaged at byte \(offset), before its end: restore the folder from a backup, or remove this "
-                + "manager from the cluster and let it join again with an empty folder")
+        return true
     }
 
     // MARK: Writing
@@ -135,7 +142,7 @@ public struct SegmentedLog<Files: LogFiles> {
     public mutating func append(_ batch: LogBatch) throws(Failure) {
         if let state = batch.hardState { hardState = state }
         var bytes = encoded(batch)
-        if offset + bytes.count > LogLimits.segmentBytes, offset > Segment.headerBytes {
+        if offset + bytes.count > segmentBytes, offset > Segment.headerBytes {
             try beginSegment(number: (segments.last?.number ?? 0) + 1)
             // The segment must tell the hard state by itself once the ones before it are gone.
             var withState = batch
@@ -153,18 +160,21 @@ public struct SegmentedLog<Files: LogFiles> {
     }
 
     private func encoded(_ batch: LogBatch) -> [UInt8] {
-        var writer = ByteWriter(reserving: 64 + batch.entries.reduce(0) { $0 + $1.data.count + 32 })
-        LogRecord.batch(batchNumber + 1).encode(into: &writer)
-        if let index = batch.resetsBehind { LogRecord.reset(index).encode(into: &writer) }
-        if let state = batch.hardState { LogRecord.hardState(state).encode(into: &writer) }
-        if let index = batch.truncatesFrom { LogRecord.truncate(index).encode(into: &writer) }
-        for entry in batch.entries { LogRecord.entry(entry).encode(into: &writer) }
+        let room = batch.entries.reduce(128) { $0 + $1.data.count + 32 }
+        var content = ByteWriter(reserving: room)
+        if let index = batch.resetsBehind { LogRecord.reset(index).encode(into: &content) }
+        if let state = batch.hardState { LogRecord.hardState(state).encode(into: &content) }
+        if let index = batch.truncatesFrom { LogRecord.truncate(index).encode(into: &content) }
+        for entry in batch.entries { LogRecord.entry(entry).encode(into: &content) }
+        var writer = ByteWriter(reserving: room)
+        LogRecord.batch(number: batchNumber + 1, bytes: UInt64(content.bytes.count)).encode(into: &writer)
+        writer.write(bytes: content.bytes)
         return writer.bytes
     }
 
     private mutating func beginSegment(number: UInt64) throws(Failure) {
         let segment = Segment(number: number)
-        try files.create(segment.name, bytes: LogLimits.segmentBytes)
+        try files.create(segment.name, bytes: segmentBytes)
         try files.write(segment.name, segment.header, at: 0)
         try files.sync(segment.name)
         try files.syncFolder()
@@ -174,14 +184,12 @@ public struct SegmentedLog<Files: LogFiles> {
 
     /// Removes segments whose entries all lie at or below `index`; a snapshot must hold them by now.
     public mutating func compact(through index: UInt64) throws(Failure) {
-        var removed = 0
-        while removed < segments.count - 1, segments[removed].lastIndex <= index {
-            try files.remove(segments[removed].name)
-            removed += 1
+        while segments.count > 1, let first = segments.first, first.lastIndex <= index {
+            try files.remove(first.name)
+            // Each by itself: a gap between two segments would be damage.
+            try files.syncFolder()
+            segments.removeFirst()
         }
-        guard removed > 0 else { return }
-        segments.removeFirst(removed)
-        try files.syncFolder()
     }
 
     // MARK: Snapshots

@@ -3,5 +3,7 @@ public enum LogLimits {
     public static let segmentBytes = 8 << 20
     /// A record above it is damage, not data.
     static let recordBytes = 64 << 20
-    static let formatVersion: UInt16 = 1
+    /// Voters, outgoing voters or learners of one membership; more is damage.
+    static let members = 10_000
+    static let formatVersion: UInt16 = 2
 }

@@ -50,22 +50,25 @@ public struct LogBatch: Hashable, Sendable {
 
 /// A record on disk: length, CRC-32C of the payload, payload. A zero length is the end: segments are made of zeros.
 enum LogRecord: Hashable {
-    /// Begins what one write holds; counts up by one from write to write, over all segments.
-    case batch(UInt64)
+    /// Begins what one write holds, and tells how long it is: counts only when all of it is there. The number counts up
+    /// by one from write to write, over all segments.
+    case batch(number: UInt64, bytes: UInt64)
     case entry(StoredEntry)
     case hardState(StoredHardState)
     case truncate(UInt64)
     case reset(UInt64)
 
     static let headerBytes = 8
-    static let batchBytes = headerBytes + 9
+    static let batchPayloadBytes: UInt8 = 17
+    static let batchBytes = headerBytes + Int(batchPayloadBytes)
 
     func encode(into writer: inout ByteWriter) {
         var payload = ByteWriter(reserving: 32)
         switch self {
-        case .batch(let number):
+        case .batch(let number, let bytes):
             payload.write(UInt8(1))
             payload.write(number)
+            payload.write(bytes)
         case .entry(let entry):
             payload.write(UInt8(2))
             payload.write(entry.index)
@@ -93,7 +96,9 @@ enum LogRecord: Hashable {
     init(payload: ArraySlice<UInt8>) throws(DecodeError) {
         var reader = ByteReader(payload)
         switch try reader.readUInt8() {
-        case 1: self = .batch(try reader.readUInt64())
+        case 1:
+            let number = try reader.readUInt64()
+            self = .batch(number: number, bytes: try reader.readUInt64())
         case 2:
             let index = try reader.readUInt64()
             let term = try reader.readUInt64()

@@ -25,16 +25,51 @@ struct Segment: Hashable {
         return writer.bytes
     }
 
-    /// Whether the file begins as this segment does.
+    /// Whether the header is durable. If it is not, the power went while the segment was made, and it holds nothing.
     ///
-    /// - Throws: a text for people when the format is newer.
-    static func check(_ bytes: [UInt8], path: String) throws(Failure) -> Bool {
-        guard bytes.count >= headerBytes, Array(bytes[..<8]) == magic else { return false }
-        let version = UInt16(bytes[8]) << 8 | UInt16(bytes[9])
-        guard version <= LogLimits.formatVersion else {
-            throw Failure(
-                .failedPrecondition,
-                "\(path) has format version \(version), this swarmd reads up to \(LogLimits.formatVersion): upgrade it")
+    /// - Throws: ``Failure`` for another format's version, and for a header that was whole once.
+    func check(_ bytes: [UInt8], path: String) throws(Failure) -> Bool {
+        let header = header
+        if bytes.starts(with: header) { return true }
+        let isTorn = zip(bytes, header).allSatisfy { $0 == $1 || $0 == 0 }
+        if isTorn, isZero(bytes, from: min(Segment.headerBytes, bytes.count)) { return false }
+        if bytes.count >= Segment.headerBytes, bytes.starts(with: Segment.magic) {
+            try requireVersion(UInt16(bytes[8]) << 8 | UInt16(bytes[9]), path: path)
+        }
+        throw damage(path, 0)
+    }
+}
+
+func requireVersion(_ version: UInt16, path: String) throws(Failure) {
+    let ours = LogLimits.formatVersion
+    if version == ours { return }
+    let remedy =
+        version > ours
+        ? "upgrade it"
+        : "start the release that wrote it, or remove this manager from the cluster and let it join again with an "
+            + "empty folder"
+    throw Failure(
+        .failedPrecondition, "\(path) has format version \(version), this swarmd reads version \(ours): \(remedy)")
+}
+
+func damage(_ path: String, _ offset: Int) -> Failure {
+    Failure(
+        .dataLoss,
+        "\(path) is damaged at byte \(offset), before its end: restore the folder from a backup, or remove this "
+            + "manager from the cluster and let it join again with an empty folder")
+}
+
+/// Eight bytes at a step: what a segment has not been filled with yet is megabytes, read at each start.
+func isZero(_ bytes: [UInt8], from start: Int) -> Bool {
+    bytes.withUnsafeBytes { raw in
+        var position = start
+        while position + 8 <= raw.count {
+            if raw.loadUnaligned(fromByteOffset: position, as: UInt64.self) != 0 { return false }
+            position += 8
+        }
+        while position < raw.count {
+            if raw[position] != 0 { return false }
+            position += 1
         }
         return true
     }
@@ -45,9 +80,10 @@ func hex(_ number: UInt64) -> String {
     return String(repeating: "0", count: 16 - digits.count) + digits
 }
 
-/// Reads one segment's records up to its end or the first one that is not whole.
+/// Reads one segment's batches up to its end or the first one that is not whole.
 struct SegmentReader {
     let bytes: [UInt8]
+    /// Where the next batch begins.
     private(set) var offset = Segment.headerBytes
     private var lastBatch: UInt64
 
@@ -57,36 +93,38 @@ struct SegmentReader {
     }
 
     enum Next {
-        case record(LogRecord)
+        case batch(number: UInt64, records: [LogRecord])
         case end
-        /// Not a whole record; `isTail` when no later write was begun, so that it may be a write that never ended.
+        /// Not a whole batch; `isTail` when no later write was begun, so that it may be a write that never ended.
         case damaged(isTail: Bool)
     }
 
     mutating func next() -> Next {
-        guard let (record, length) = record(at: offset) else {
-            if isZero(from: min(offset, bytes.count)) { return .end }
-            return .damaged(isTail: !hasLaterBatch)
+        guard let (record, length) = record(at: offset), case .batch(let number, let content) = record else {
+            if isZero(bytes, from: min(offset, bytes.count)) { return .end }
+            return .damaged(isTail: !hasBatch(after: lastBatch, from: offset + 1))
         }
-        if case .batch(let number) = record { lastBatch = number }
-        offset += length
-        return .record(record)
+        let start = offset + length
+        guard content <= UInt64(bytes.count - start) else { return .damaged(isTail: true) }
+        let end = start + Int(content)
+        guard let records = records(from: start, to: end) else {
+            return .damaged(isTail: !hasBatch(after: number, from: end))
+        }
+        lastBatch = number
+        offset = end
+        return .batch(number: number, records: records)
     }
 
-    /// Eight bytes at a step: what a segment has not been filled with yet is megabytes, read at each start.
-    private func isZero(from start: Int) -> Bool {
-        bytes.withUnsafeBytes { raw in
-            var position = start
-            while position + 8 <= raw.count {
-                if raw.loadUnaligned(fromByteOffset: position, as: UInt64.self) != 0 { return false }
-                position += 8
-            }
-            while position < raw.count {
-                if raw[position] != 0 { return false }
-                position += 1
-            }
-            return true
+    /// All that a batch holds, or nil.
+    private func records(from start: Int, to end: Int) -> [LogRecord]? {
+        var records: [LogRecord] = []
+        var position = start
+        while position < end {
+            guard let (record, length) = record(at: position) else { return nil }
+            records.append(record)
+            position += length
         }
+        return position == end ? records : nil
     }
 
     private func record(at offset: Int) -> (LogRecord, Int)? {
@@ -99,14 +137,13 @@ struct SegmentReader {
         return (record, LogRecord.headerBytes + length)
     }
 
-    /// A write is begun only after the one before it is durable: if one follows, what is broken here once was whole.
-    private var hasLaterBatch: Bool {
-        guard bytes.count >= LogRecord.batchBytes else { return false }
-        let prefix: [UInt8] = [0, 0, 0, 9]
-        var position = offset + 1
+    /// A write is begun only after the one before it is durable: if one follows, what is broken before it once was whole.
+    private func hasBatch(after last: UInt64, from start: Int) -> Bool {
+        var position = start
         while position + LogRecord.batchBytes <= bytes.count {
-            if bytes[position + 3] == 9, Array(bytes[position..<position + 4]) == prefix,
-                case .batch(let number)? = record(at: position)?.0, number > lastBatch
+            if bytes[position + 3] == LogRecord.batchPayloadBytes,
+                bytes[position] | bytes[position + 1] | bytes[position + 2] == 0,
+                case .batch(let number, _)? = record(at: position)?.0, number > last
             {
                 return true
             }

@@ -32,19 +32,17 @@ public struct StoredSnapshot: Hashable, Sendable {
         return writer.bytes
     }
 
-    /// - Throws: ``Failure`` naming the file, when it is damaged or of a newer version.
+    /// - Throws: ``Failure`` naming the file, when it is damaged or of another version.
     init(encoded: [UInt8], path: String) throws(Failure) {
+        if encoded.count >= 10, encoded.starts(with: StoredSnapshot.magic) {
+            try requireVersion(UInt16(encoded[8]) << 8 | UInt16(encoded[9]), path: path)
+        }
         do throws(DecodeError) {
             var reader = ByteReader(encoded)
             guard Array(try reader.readBytes(8)) == StoredSnapshot.magic else {
                 throw DecodeError("not a snapshot", offset: 0)
             }
-            let version = try reader.readUInt16()
-            guard version <= LogLimits.formatVersion else {
-                throw DecodeError(
-                    "format version \(version), this swarmd reads up to \(LogLimits.formatVersion): upgrade it",
-                    offset: 8)
-            }
+            _ = try reader.readUInt16()
             index = try reader.readUInt64()
             term = try reader.readUInt64()
             metadata = Array(try reader.readPrefixedBytes(maximum: encoded.count))

@@ -2,16 +2,49 @@ import DurableLog
 import Primitives
 
 /// Files in memory that lose what was not synced when the power goes.
+///
+/// Each write since the last sync reaches the disk in whole, in part or not at all, whatever happens to the others; so
+/// does each name in the folder.
 final class TornFiles: LogFiles {
-    struct File {
+    /// A file, whatever its names are.
+    final class Content {
         var bytes: [UInt8] = []
-        var durable: [UInt8] = []
+        fileprivate var durable: [UInt8] = []
+        fileprivate var pending: [Change] = []
+
+        init(_ bytes: [UInt8] = []) {
+            self.bytes = bytes
+            durable = bytes
+        }
     }
 
-    var files: [String: File] = [:]
-    private var durableNames: Set<String> = []
+    fileprivate enum Change {
+        case write([UInt8], offset: Int)
+        /// Cut off, or made longer with zeros.
+        case resize(Int)
+
+        func apply(to bytes: inout [UInt8]) {
+            switch self {
+            case .write(let new, let offset):
+                let missing = offset + new.count - bytes.count
+                if missing > 0 { bytes += [UInt8](repeating: 0, count: missing) }
+                bytes.replaceSubrange(offset..<offset + new.count, with: new)
+            case .resize(let count):
+                bytes = Array(bytes.prefix(count)) + [UInt8](repeating: 0, count: max(0, count - bytes.count))
+            }
+        }
+    }
+
+    private(set) var files: [String: Content] = [:]
+    private var durableNames: [String: Content] = [:]
     /// Operations until the power goes; nil: never.
     var operationsLeft: Int?
+
+    /// Durable files.
+    init(_ files: [String: [UInt8]] = [:]) {
+        self.files = files.mapValues { Content($0) }
+        durableNames = self.files
+    }
 
     private func spend() throws(Failure) {
         guard let left = operationsLeft else { return }
@@ -19,24 +52,35 @@ final class TornFiles: LogFiles {
         operationsLeft = left - 1
     }
 
-    /// What is on the disk after a power cut: synced names with synced bytes, and of the rest so many bytes as
-    /// happened to be written.
-    func afterPowerCut(random: inout SeededRandom) -> TornFiles {
-        let survivor = TornFiles()
-        for (name, file) in files.sorted(by: { $0.key < $1.key }) {
-            guard durableNames.contains(name) || Bool.random(using: &random) else { continue }
-            var bytes = file.durable
-            if file.bytes.count >= bytes.count, file.bytes != bytes {
-                // Some prefix of what was not synced may have reached the disk.
-                let common = zip(bytes, file.bytes).prefix { $0 == $1 }.count
-                let cut = Int.random(in: common...file.bytes.count, using: &random)
-                let tail = bytes.count > cut ? Array(bytes[cut...]) : []
-                bytes = Array(file.bytes[..<cut]) + tail
+    /// What may be on the disk after a power cut.
+    ///
+    /// - Parameter cut: how many bytes of each write that was not synced got there; nil leaves it to chance.
+    func afterPowerCut(random: inout SeededRandom, cut: Int? = nil) -> TornFiles {
+        var survivors: [String: [UInt8]] = [:]
+        for name in Set(files.keys).union(durableNames.keys).sorted() {
+            let isNew = Bool.random(using: &random)
+            guard let content = isNew ? files[name] : durableNames[name] else { continue }
+            var bytes = content.durable
+            for change in content.pending {
+                switch change {
+                case .write(let new, let offset):
+                    let count =
+                        cut
+                        ?? [0, new.count, Int.random(in: 0...new.count, using: &random)][
+                            Int.random(in: 0..<3, using: &random)]
+                    Change.write(Array(new.prefix(count)), offset: offset).apply(to: &bytes)
+                case .resize: if Bool.random(using: &random) { change.apply(to: &bytes) }
+                }
             }
-            survivor.files[name] = File(bytes: bytes, durable: bytes)
-            survivor.durableNames.insert(name)
+            survivors[name] = bytes
         }
-        return survivor
+        return TornFiles(survivors)
+    }
+
+    private func change(_ name: String, _ change: Change) throws(Failure) {
+        guard let content = files[name] else { throw Failure(.notFound, name) }
+        change.apply(to: &content.bytes)
+        content.pending.append(change)
     }
 
     func list() throws(Failure) -> [String] { files.keys.sorted() }
@@ -48,47 +92,41 @@ final class TornFiles: LogFiles {
 
     func create(_ name: String, bytes: Int) throws(Failure) {
         try spend()
-        files[name] = File(bytes: [UInt8](repeating: 0, count: min(bytes, 4096)), durable: [])
+        if files[name] == nil { files[name] = Content() }
+        try change(name, .resize(0))
+        try change(name, .resize(min(bytes, 4096)))
     }
 
     func write(_ name: String, _ bytes: [UInt8], at offset: Int) throws(Failure) {
         try spend()
-        var file = files[name] ?? File()
-        if file.bytes.count < offset + bytes.count {
-            file.bytes += [UInt8](repeating: 0, count: offset + bytes.count - file.bytes.count)
-        }
-        file.bytes.replaceSubrange(offset..<offset + bytes.count, with: bytes)
-        files[name] = file
+        try change(name, .write(bytes, offset: offset))
     }
 
     func sync(_ name: String) throws(Failure) {
         try spend()
-        let bytes = files[name]?.bytes ?? []
-        files[name]?.durable = bytes
+        guard let content = files[name] else { throw Failure(.notFound, name) }
+        content.durable = content.bytes
+        content.pending = []
     }
 
     func truncate(_ name: String, to bytes: Int) throws(Failure) {
         try spend()
-        let count = files[name]?.bytes.count ?? 0
-        files[name]?.bytes.removeLast(max(0, count - bytes))
+        try change(name, .resize(bytes))
     }
 
     func rename(_ name: String, to other: String) throws(Failure) {
         try spend()
         files[other] = files.removeValue(forKey: name)
-        // The old name's durability goes with the next folder sync; until then either may be found.
-        if durableNames.remove(name) != nil { durableNames.insert(other) }
     }
 
     func remove(_ name: String) throws(Failure) {
         try spend()
         files[name] = nil
-        durableNames.remove(name)
     }
 
     func syncFolder() throws(Failure) {
         try spend()
-        durableNames = Set(files.keys)
+        durableNames = files
     }
 
     func path(of name: String) -> String { "raft/" + name }

@@ -1,4 +1,5 @@
 public import Consensus
+public import DurableLog
 
 /// Where a member keeps its log. Used from the Raft thread alone; every call returns only once its effect is durable.
 public protocol RaftStorage: ~Copyable {
@@ -11,3 +12,5 @@ public protocol RaftStorage: ~Copyable {
     /// Entries through `index` are not needed any more.
     mutating func compact(through index: LogIndex) throws
 }
+
+extension SegmentedStorage: RaftStorage {}

@@ -1,0 +1,157 @@
+public import Consensus
+public import Primitives
+
+/// A Raft member's storage in a ``SegmentedLog``. Every call returns once its effect is durable.
+public struct SegmentedStorage<Files: LogFiles> {
+    private var log: SegmentedLog<Files>
+
+    /// Opens the log, or begins one.
+    ///
+    /// Where the power went between a received snapshot and the log's new beginning behind it, that beginning is written
+    /// now: what is appended next would otherwise stand behind entries that it does not follow.
+    ///
+    /// - Parameter founders: the voters of a cluster that begins here; ignored where there is a log already.
+    public static func open(
+        _ files: consuming Files, founders: [RaftID]
+    ) throws(Failure) -> (storage: SegmentedStorage, restored: RestoredState, snapshot: [UInt8]?) {
+        try open(files, founders: founders, segmentBytes: LogLimits.segmentBytes)
+    }
+
+    static func open(
+        _ files: consuming Files, founders: [RaftID], segmentBytes: Int
+    ) throws(Failure) -> (storage: SegmentedStorage, restored: RestoredState, snapshot: [UInt8]?) {
+        var (log, recovered) = try SegmentedLog.open(files, segmentBytes: segmentBytes)
+        var restored = RestoredState.founding(voters: founders)
+        if let state = recovered.hardState { restored.hardState = HardState(stored: state) }
+        if let snapshot = recovered.snapshot {
+            let membership = try decoded("the snapshot's membership") { () throws(DecodeError) in
+                try Membership(encoded: snapshot.metadata)
+            }
+            restored.snapshot = SnapshotMetadata(index: snapshot.index, term: snapshot.term, membership: membership)
+            restored.applied = snapshot.index
+            // The snapshot is durable before the hard state that goes with it.
+            if restored.hardState.term < snapshot.term {
+                restored.hardState = HardState(term: snapshot.term, vote: nil, commit: snapshot.index)
+            }
+            restored.hardState.commit = max(restored.hardState.commit, snapshot.index)
+        }
+        for entry in recovered.entries { restored.entries.append(try LogEntry(stored: entry)) }
+        let isReplaced = restored.isLogReplacedBySnapshot
+        if isReplaced { restored.entries = [] }
+        do throws(InvalidRestoredState) {
+            try restored.validate()
+        } catch {
+            throw Failure(
+                .dataLoss,
+                "the log is no Raft member's: \(error); restore the folder from a backup, or remove this manager from "
+                    + "the cluster and let it join again with an empty folder")
+        }
+        if isReplaced {
+            try log.append(LogBatch(resetsBehind: restored.snapshot.index, hardState: restored.hardState.stored))
+        }
+        return (SegmentedStorage(log: log), restored, recovered.snapshot?.bytes)
+    }
+
+    private init(log: consuming SegmentedLog<Files>) {
+        self.log = log
+    }
+
+    /// Performs the requests in order.
+    public mutating func persist(_ requests: [PersistRequest]) throws(Failure) {
+        for request in requests {
+            try log.append(
+                LogBatch(
+                    resetsBehind: request.snapshot?.index, hardState: request.hardState?.stored,
+                    truncatesFrom: request.truncatesFrom, entries: request.entries.map(\.stored)))
+        }
+    }
+
+    /// Keeps a snapshot beside the log; the log goes on as it was.
+    public mutating func saveSnapshot(_ metadata: SnapshotMetadata, _ bytes: [UInt8]) throws(Failure) {
+        try log.saveSnapshot(
+            StoredSnapshot(
+                index: metadata.index, term: metadata.term, metadata: metadata.membership.encoded, bytes: bytes))
+    }
+
+    /// The last snapshot that was saved.
+    public func readSnapshot() throws(Failure) -> [UInt8]? { try log.readSnapshot()?.bytes }
+
+    /// Entries through `index` are not needed any more.
+    public mutating func compact(through index: LogIndex) throws(Failure) { try log.compact(through: index) }
+}
+
+private func decoded<Value>(_ what: String, _ body: () throws(DecodeError) -> Value) throws(Failure) -> Value {
+    do throws(DecodeError) {
+        return try body()
+    } catch {
+        throw Failure(.dataLoss, "\(what) cannot be read: \(error)")
+    }
+}
+
+extension HardState {
+    fileprivate var stored: StoredHardState { StoredHardState(term: term, vote: vote ?? 0, commit: commit) }
+
+    fileprivate init(stored: StoredHardState) {
+        self.init(term: stored.term, vote: stored.vote == 0 ? nil : stored.vote, commit: stored.commit)
+    }
+}
+
+extension LogEntry {
+    /// A membership stands before the data that goes with it.
+    fileprivate var stored: StoredEntry {
+        switch kind {
+        case .normal: StoredEntry(index: index, term: term, kind: 0, data: data)
+        case .empty: StoredEntry(index: index, term: term, kind: 1, data: data)
+        case .membership(let membership):
+            StoredEntry(index: index, term: term, kind: 2, data: membership.encoded + data)
+        }
+    }
+
+    fileprivate init(stored: StoredEntry) throws(Failure) {
+        switch stored.kind {
+        case 0: self.init(index: stored.index, term: stored.term, kind: .normal, data: stored.data)
+        case 1: self.init(index: stored.index, term: stored.term, kind: .empty, data: stored.data)
+        case 2:
+            self = try decoded("log entry \(stored.index)") { () throws(DecodeError) in
+                var reader = ByteReader(stored.data)
+                let membership = try Membership(from: &reader)
+                return LogEntry(
+                    index: stored.index, term: stored.term, kind: .membership(membership),
+                    data: Array(try reader.readBytes(reader.remaining)))
+            }
+        default: throw Failure(.dataLoss, "log entry \(stored.index) is of unknown kind \(stored.kind)")
+        }
+    }
+}
+
+/// Voters, outgoing voters and learners, each counted by 32 bits.
+extension Membership {
+    fileprivate var encoded: [UInt8] {
+        var writer = ByteWriter()
+        for ids in [voters, outgoingVoters, learners] {
+            writer.write(UInt32(ids.count))
+            for id in ids { writer.write(id) }
+        }
+        return writer.bytes
+    }
+
+    fileprivate init(encoded: [UInt8]) throws(DecodeError) {
+        var reader = ByteReader(encoded)
+        try self.init(from: &reader)
+        guard reader.isAtEnd else { throw DecodeError("\(reader.remaining) bytes too many", offset: reader.offset) }
+    }
+
+    fileprivate init(from reader: inout ByteReader) throws(DecodeError) {
+        var lists: [[RaftID]] = []
+        for _ in 0..<3 {
+            let count = Int(try reader.readUInt32())
+            guard count <= LogLimits.members else { throw DecodeError("\(count) members", offset: reader.offset) }
+            var ids: [RaftID] = []
+            for _ in 0..<count { ids.append(try reader.readUInt64()) }
+            lists.append(ids)
+        }
+        self.init(voters: lists[0], outgoingVoters: lists[1], learners: lists[2])
+    }
+}
+
+extension SegmentedStorage: Sendable where Files: Sendable {}
