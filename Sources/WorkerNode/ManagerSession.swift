@@ -1,3 +1,4 @@
+import AgentCore
 import ClusterMessages
 public import ClusterModel
 public import ClusterWire
@@ -39,21 +40,17 @@ public struct ManagerSession: Sendable {
 
     /// One session after the other, until cancelled.
     public func run() async {
-        var hint: String?
-        var turn = 0
+        var search = ManagerSearch()
         var lastComplaint = ""
         while !Task.isCancelled {
-            let known = await worker.managers
-            guard let address = hint ?? (known.isEmpty ? nil : known[turn % known.count]) else { return }
-            hint = nil
-            turn += 1
+            guard let address = search.next(of: await worker.managers) else { return }
+            var leader: String?
             do {
                 try await session(with: address)
                 lastComplaint = ""
             } catch let end as Ended {
-                hint = end.leader.isEmpty ? nil : end.leader
+                leader = end.leader
                 log.debug("session with \(address) ended: \(end.message)")
-                if hint != nil { continue }
             } catch {
                 if Task.isCancelled { break }
                 if let refusal = error as? RPCError, refusal.code == .unauthenticated {
@@ -64,7 +61,9 @@ public struct ManagerSession: Sendable {
                 lastComplaint = complaint
             }
             await worker.endSession()
-            try? await Task.sleep(for: WorkerLimits.sessionBackoff)
+            if search.onEnded(at: address, leader: leader) {
+                try? await Task.sleep(for: WorkerLimits.sessionBackoff)
+            }
         }
         await worker.endSession()
     }

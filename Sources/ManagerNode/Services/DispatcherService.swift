@@ -18,8 +18,9 @@ struct DispatcherService: WireDispatcher.SimpleServiceProtocol {
         let manager = try slot.require()
         guard let peer = context.peer else { throw RPCError(code: .permissionDenied, message: "not a member") }
         guard let leader = manager.leader else {
-            return try await response.write(
-                .end(leader: manager.leaderAddress ?? "", "this manager does not lead"))
+            // One that was elected a moment ago names nobody: it would name itself.
+            let hint = manager.isLeader ? nil : manager.leaderAddress
+            return try await response.write(.end(leader: hint ?? "", "this manager does not lead"))
         }
         let (events, toAgent) = AsyncStream.makeStream(
             of: Leader.SessionEvent.self, bufferingPolicy: .bufferingOldest(ManagerLimits.sessionMessages))

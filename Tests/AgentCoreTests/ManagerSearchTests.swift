@@ -1,0 +1,40 @@
+import AgentCore
+import Testing
+
+@Suite struct ManagerSearchTests {
+    private var search = ManagerSearch()
+
+    private mutating func next(_ known: [String]) -> String? { search.next(of: known) }
+    private mutating func waits(after address: String, naming leader: String?) -> Bool {
+        search.onEnded(at: address, leader: leader)
+    }
+
+    @Test mutating func managersAreAskedInTurnWithAPause() {
+        for address in ["a", "b", "a"] {
+            #expect(next(["a", "b"]) == address)
+            #expect(waits(after: address, naming: nil))
+        }
+        #expect(next([]) == nil)
+    }
+
+    @Test mutating func theLeaderThatIsNamedIsAskedAtOnce() {
+        #expect(next(["a", "b"]) == "a")
+        #expect(!waits(after: "a", naming: "c"))
+        #expect(next(["a", "b"]) == "c")
+        #expect(waits(after: "c", naming: ""))
+        #expect(next(["a", "b"]) == "a")
+    }
+
+    @Test mutating func oneThatNamesItselfIsNotAskedAtOnce() {
+        #expect(next(["a"]) == "a")
+        #expect(waits(after: "a", naming: "a"))
+    }
+
+    @Test mutating func managersThatNameEachOtherAreAskedWithAPause() {
+        #expect(next(["a", "b"]) == "a")
+        #expect(!waits(after: "a", naming: "b"))
+        #expect(next(["a", "b"]) == "b")
+        #expect(waits(after: "b", naming: "a"))
+        #expect(next(["a", "b"]) == "a")
+    }
+}
