@@ -68,6 +68,7 @@ extension EngineAPI {
         case .ping: await ping(exchange)
         case .version: try await version()
         case .info: try await info()
+        case .events: try await events(exchange)
         case .containerList: try await containerList(exchange)
         case .swarmInspect, .swarmInit, .swarmJoin, .swarmLeave, .swarmUpdate: try await answerSwarm(route, exchange)
         case .nodeList: try await nodeList(exchange)

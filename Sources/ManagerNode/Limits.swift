@@ -27,6 +27,10 @@ public enum ManagerLimits {
     static let leaderTick = Duration.milliseconds(100)
     /// A manager that its leader has not heard for so long does not count when another one is to go.
     static let signOfLife = Duration.milliseconds(1500)
+    /// Events that are kept for who asks for the past.
+    static let recentEvents = 1_000
+    /// Events that wait for one reader; one that is further behind is sent away.
+    static let followedEvents = 10_000
     /// Statuses written by one transaction.
     static let observationsPerTransaction = 200
     /// Messages waiting for one agent; a session that cannot keep up is ended and starts anew.

@@ -36,6 +36,8 @@ public final class Manager: Sendable {
     private let raft: RaftThread
     private let transport: PeerTransport
     private let peers: PeerBook
+    /// What happened of late on this manager, in people's terms.
+    public let history = EventHistory()
     private let leading = Mutex<Leader?>(nil)
     /// Whether a change that takes managers out is on its way: the next one is judged on what it left.
     private let isChangingRoles = Mutex(false)
@@ -72,6 +74,10 @@ public final class Manager: Sendable {
     ) throws {
         var tables = try snapshot.map { try Snapshot.decode($0) } ?? ClusterTables()
         tables.skip(to: restored.applied)
+        _ = replica.observe { [history] changes, view in
+            if !changes.isEmpty { history.record(changes, view.tables, at: SystemClock.wall) }
+            if let failure = view.failure { history.end(failure) }
+        }
         let node = try RaftNode(id: settings.raftID, restored: restored, random: SeededRandom(seed: seed))
         try raft.start(
             node: node, storage: storage, tables: tables,

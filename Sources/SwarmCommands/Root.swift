@@ -31,7 +31,7 @@ public struct Swarmctl: AsyncParsableCommand {
         InitCommand.self, JoinCommand.self, LeaveCommand.self, TokenCommand.self, NodeCommand.self,
         ServiceCommand.self, StackCommand.self, ImageCommand.self, NetworkCommand.self, SecretCommand.self,
         ConfigCommand.self,
-        VolumeCommand.self, InfoCommand.self, VersionCommand.self, LabCommand.self,
+        VolumeCommand.self, EventsCommand.self, InfoCommand.self, VersionCommand.self, LabCommand.self,
     ]
 
     public init() {}

@@ -102,6 +102,12 @@ struct ClusterAdapter: ClusterPort {
         }
     }
 
+    func events(
+        since: Timestamp?, until: Timestamp?
+    ) async throws -> AsyncThrowingStream<ClusterEvent, any Error> {
+        try await manager().history.follow(since: since, until: until, now: SystemTime.wall)
+    }
+
     func now() -> Timestamp { SystemTime.wall }
 
     func freshID() -> UInt128 {

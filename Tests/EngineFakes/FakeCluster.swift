@@ -19,6 +19,9 @@ public actor FakeCluster: ClusterPort {
     private nonisolated let clock: Timestamp
     private nonisolated let ids: IDSource
     private nonisolated let endings = EventCounter()
+    private nonisolated let eventEndings = EventCounter()
+    private var past: [ClusterEvent] = []
+    private var followers: [AsyncThrowingStream<ClusterEvent, any Error>.Continuation] = []
 
     public init(member: Membership? = nil, lines: [LogLine.Stream: String] = [.stdout: "hello\n"]) {
         let nodeID = NodeID(value: 77)
@@ -103,6 +106,16 @@ public actor FakeCluster: ClusterPort {
         }
     }
 
+    public func events(
+        since: Timestamp?, until: Timestamp?
+    ) -> AsyncThrowingStream<ClusterEvent, any Error> {
+        AsyncThrowingStream { continuation in
+            if let since { for event in past where event.time >= since { continuation.yield(event) } }
+            continuation.onTermination = { [eventEndings] _ in eventEndings.add() }
+            if until == nil { followers.append(continuation) } else { continuation.finish() }
+        }
+    }
+
     public nonisolated func now() -> Timestamp { clock }
     public nonisolated func freshID() -> UInt128 { ids.next() }
 
@@ -111,13 +124,27 @@ public actor FakeCluster: ClusterPort {
     /// How many logs' readers are done.
     public nonisolated var endedLogs: Int { endings.count }
 
+    /// How many events' readers are done.
+    public nonisolated var endedFollowers: Int { eventEndings.count }
+    public var followerCount: Int { followers.count }
+
+    /// Ends every stream of events with this failure.
+    public func breakEvents(with failure: Failure) {
+        for follower in followers { follower.finish(throwing: failure) }
+        followers = []
+    }
+
     public func failTasks(with error: String?) { taskError = error }
     public func interfere(times: Int) { interferences = times }
 
     public func apply(_ changes: [Change]) throws {
         index += 1
-        if case .failure(let refusal) = state.apply(Transaction(changes, time: clock), at: index) {
-            throw Failure(refusal)
+        switch state.apply(Transaction(changes, time: clock), at: index) {
+        case .failure(let refusal): throw Failure(refusal)
+        case .success(let changes):
+            let events = changes.compactMap { ClusterEvent($0, in: state, at: clock) }
+            past += events
+            for follower in followers { for event in events { follower.yield(event) } }
         }
     }
 

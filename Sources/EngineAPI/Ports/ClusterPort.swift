@@ -37,6 +37,13 @@ public protocol ClusterPort: Sendable {
     /// The end of iteration stops the work behind it.
     func logs(of tasks: [TaskID], options: LogOptions) -> AsyncThrowingStream<LogLine, any Error>
 
+    /// What happened since a moment, as far as this node remembers it, then what happens until another one, with nothing
+    /// missing in between; nil is now, and for ever.
+    ///
+    /// A reader that falls too far behind gets ``Failure`` `resourceExhausted`. The end of iteration stops the work behind
+    /// it.
+    func events(since: Timestamp?, until: Timestamp?) async throws -> AsyncThrowingStream<ClusterEvent, any Error>
+
     /// The wall clock, for what is proposed.
     func now() -> Timestamp
     /// 128 random bits, for a new object's id.

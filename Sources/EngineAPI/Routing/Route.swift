@@ -7,6 +7,7 @@ enum Route: Hashable, Sendable {
     case ping
     case version
     case info
+    case events
     case swarmInspect, swarmInit, swarmJoin, swarmLeave, swarmUpdate
     /// Not Docker's.
     case networkCheck
@@ -65,6 +66,7 @@ enum Route: Hashable, Sendable {
         case (.get, "_ping", 1), (.head, "_ping", 1): return .ping
         case (.get, "version", 1): return .version
         case (.get, "info", 1): return .info
+        case (.get, "events", 1): return .events
         case (.post, "auth", 1): return .authenticate
         case (.get, "distribution", 3...) where path.last == "json":
             return .distribution(path[1..<(path.count - 1)].joined(separator: "/"))
