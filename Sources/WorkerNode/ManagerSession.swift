@@ -55,10 +55,11 @@ public struct ManagerSession: Sendable {
                 if Task.isCancelled { break }
                 if let refusal = error as? RPCError, refusal.code == .unauthenticated {
                     await onRefusal(Failure(.unauthenticated, refusal.message))
+                } else {
+                    let complaint = "no session with the manager at \(address): \(error)"
+                    if complaint != lastComplaint { log.info("\(complaint)") }
+                    lastComplaint = complaint
                 }
-                let complaint = "no session with the manager at \(address): \(error)"
-                if complaint != lastComplaint { log.info("\(complaint)") }
-                lastComplaint = complaint
             }
             await worker.endSession()
             if search.onEnded(at: address, leader: leader) {

@@ -155,7 +155,7 @@ import Testing
         #expect(refused.status != 0 && refused.errors.contains("is not down"))
         try lab.on("n1", "node", "rm", "--force", id)
         try lab.waitUntil("the node knows that it was removed") {
-            try lab.on("n4", "info").contains("Error: unauthenticated: node \(id) was removed from the cluster")
+            try lab.on("n4", "info").contains("Error: node \(id) was removed from the cluster")
         }
         #expect(try !nodes(seenFrom: "n1").contains { $0.id == id })
         try lab.on("n4", "leave")
