@@ -16,7 +16,7 @@ public struct Agent: Sendable {
         case probe(TaskID, Healthcheck, timeout: Duration)
         /// Signal, wait for the grace period, kill → ``onExited``.
         case stop(TaskID, signal: String, grace: Duration)
-        /// Remove the container and all it left → ``onRemoved``.
+        /// Remove the container and all it left → ``onRemoved``, or ``onRemovalFailed(_:now:)``.
         case remove(TaskID)
         /// Keep this record across a restart of the daemon.
         case save(TaskRecord)
@@ -28,8 +28,8 @@ public struct Agent: Sendable {
     private var secrets: [SecretID: Secret] = [:]
     private var configs: [ConfigID: Config] = [:]
     private var health: [TaskID: HealthMonitor] = [:]
-    /// How often in a row a container could not be told to stop, and when that is tried again.
-    private var failedStops: [TaskID: (count: Int, retryAt: Instant?)] = [:]
+    /// How often in a row a container could not be stopped or removed, and when that is tried again.
+    private var failures: [TaskID: (count: Int, retryAt: Instant?)] = [:]
     /// Parts of a complete set until its last one is here.
     private var incoming: [AssignmentItem]?
 
@@ -47,7 +47,7 @@ public struct Agent: Sendable {
         let drains = records.values.compactMap { record in
             if case .draining(let until) = record.phase { until } else { nil }
         }
-        return (drains + health.values.compactMap(\.nextProbeAt) + failedStops.values.compactMap(\.retryAt)).min()
+        return (drains + health.values.compactMap(\.nextProbeAt) + failures.values.compactMap(\.retryAt)).min()
     }
 
     // MARK: Start and sessions
@@ -267,7 +267,7 @@ public struct Agent: Sendable {
     ) -> [Directive] {
         guard let record = records[id], record.phase != .ended else { return [] }
         health[id] = nil
-        failedStops[id] = nil
+        failures[id] = nil
         var status = TaskStatus(
             state: .shutdown, timestamp: exit.finishedAt, message: "finished", container: record.status.container)
         status.container?.exitCode = exit.code
@@ -286,18 +286,26 @@ public struct Agent: Sendable {
 
     /// The container could not be told to stop: it is told again, later each time.
     public mutating func onStopFailed(_ id: TaskID, now: Instant) {
-        guard let record = records[id], record.phase == .stopping else { return }
-        let count = failedStops[id]?.count ?? 0
+        if records[id]?.phase == .stopping { repeatLater(id, now: now) }
+    }
+
+    /// The container may still be there: its record stays until it is not.
+    public mutating func onRemovalFailed(_ id: TaskID, now: Instant) {
+        if records[id]?.phase == .removing { repeatLater(id, now: now) }
+    }
+
+    private mutating func repeatLater(_ id: TaskID, now: Instant) {
+        let count = failures[id]?.count ?? 0
         let delay = min(
-            Duration.seconds(AgentLimits.stopRetrySeconds << min(count, 16)),
-            .seconds(AgentLimits.stopRetryCeilingSeconds))
-        failedStops[id] = (count + 1, now + delay)
+            Duration.seconds(AgentLimits.retrySeconds << min(count, 16)),
+            .seconds(AgentLimits.retryCeilingSeconds))
+        failures[id] = (count + 1, now + delay)
     }
 
     public mutating func onRemoved(_ id: TaskID) {
         records[id] = nil
         health[id] = nil
-        failedStops[id] = nil
+        failures[id] = nil
     }
 
     public mutating func onTick(now: Instant, wallClock: Timestamp) -> [Directive] {
@@ -307,9 +315,9 @@ public struct Agent: Sendable {
             if case .draining(let until) = record.phase, until <= now {
                 directives += move(id, to: .stopping, record.status) + [stopDirective(record)]
             }
-            if let retryAt = failedStops[id]?.retryAt, retryAt <= now {
-                failedStops[id]?.retryAt = nil
-                directives.append(stopDirective(record))
+            if let retryAt = failures[id]?.retryAt, retryAt <= now {
+                failures[id]?.retryAt = nil
+                directives.append(record.phase == .removing ? .remove(id) : stopDirective(record))
             }
             for case .probe(let timeout) in health[id]?.onTick(now: now) ?? [] {
                 guard let check = record.healthcheck else { continue }

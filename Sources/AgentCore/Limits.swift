@@ -6,7 +6,7 @@ public enum AgentLimits {
     public static let healthTimeoutSeconds = 30
     public static let healthStartIntervalSeconds = 5
     public static let healthRetries = 3
-    /// Before a stop that failed is tried again; doubled each time, in seconds.
-    public static let stopRetrySeconds = 1
-    public static let stopRetryCeilingSeconds = 60
+    /// Before a stop or removal that failed is tried again; doubled each time, in seconds.
+    public static let retrySeconds = 1
+    public static let retryCeilingSeconds = 60
 }

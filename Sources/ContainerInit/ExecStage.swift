@@ -17,9 +17,13 @@ enum ExecStage {
             try enter(configuration, target)
             try during("descriptors") { () throws(Errno) in
                 try Stage.takeDescriptors(channel: channel, output: output, error: output)
-                try File.open("/dev/null", O_RDWR).duplicate(onto: 0)
+            }
+            try during("open", "/dev/null") { () throws(Errno) in
+                try NullDevice.ofCurrentRoot().becomeStandardInput()
             }
             try during("fork") { () throws(Errno) in try ChildProcess.becomeChild { child in waitFor(child) } }
+            // As the container's own program: the supervisor and the half that waits are not in its process group.
+            try during("setsid") { () throws(Errno) in try CurrentProcess.startSession() }
             failure = perform(request, configuration)
         } catch {
             // Before the descriptors were taken the channel has its old number.

@@ -16,7 +16,10 @@ struct Stage: ~Copyable {
         _ configuration: LaunchConfiguration, channel: borrowing MessageSocket, output: borrowing OwnedDescriptor,
         error: borrowing OwnedDescriptor
     ) -> Never {
-        guard (try? takeDescriptors(channel: channel, output: output, error: error)) != nil else {
+        // A signal to process group 0 must not reach the supervisor: groups know no pid namespaces.
+        guard (try? CurrentProcess.startSession()) != nil,
+            (try? takeDescriptors(channel: channel, output: output, error: error)) != nil
+        else {
             _exit(LaunchFailure.runtimeFailed)
         }
         let stage = Stage(
@@ -71,10 +74,8 @@ struct Stage: ~Copyable {
         try during("oom_score_adj", "\(adjustment)") { () throws(Errno) in
             try File.writeValue("/proc/self/oom_score_adj", "\(adjustment)")
         }
-        try StageMounts(configuration).build()
-        try during("open /dev/null") { () throws(Errno) in
-            try File.open("/dev/null", O_RDWR).duplicate(onto: 0)
-        }
+        let nullDevice = try StageMounts(configuration).build()
+        try during("use /dev/null") { () throws(Errno) in try nullDevice.becomeStandardInput() }
         try identify()
     }
 

@@ -23,7 +23,8 @@ struct StageMounts {
         }
     }
 
-    func build() throws(LaunchFailure) {
+    /// Returns the container's null device.
+    func build() throws(LaunchFailure) -> NullDevice {
         let binds = try prepareBinds()
         let cgroups = try prepareCgroups()
         try during("make mounts private") { () throws(Errno) in try MountTree.makePrivate() }
@@ -32,15 +33,17 @@ struct StageMounts {
         try mountKernelFileSystems(root)
         try attachCgroups(cgroups, root)
         try StageDevices.build(root, configuration.devices)
+        let nullDevice = try during("open", "/dev/null") { () throws(Errno) in try NullDevice(in: root) }
         try attachMounts(binds, root)
         try attachMemoryFiles(memoryFiles, root)
-        try StageRestrictions(configuration: configuration).apply(root)
+        try StageRestrictions(configuration: configuration, nullDevice: nullDevice).apply(root)
         if configuration.rootIsReadOnly {
             try during("make / read-only") { () throws(Errno) in
                 try MountTree.set(.readOnly, on: root.descriptor)
             }
         }
         try during("pivot_root") { () throws(Errno) in try MountTree.pivot(into: root.descriptor) }
+        return nullDevice
     }
 
     // MARK: Root
@@ -170,11 +173,10 @@ struct StageMounts {
             case .bind:
                 guard let bind = binds[index] else { continue }
                 try during("mount", mount.target) { () throws(Errno) in
-                    if bind.isFolder {
-                        try bind.mount.attach(to: try root.createFolders(mount.target))
-                    } else {
-                        try bind.mount.attach(to: try root.createFile(mount.target))
-                    }
+                    let place =
+                        bind.isFolder ? try root.createFolders(mount.target) : try root.createFile(mount.target)
+                    try refuseKernelFolder(place, root)
+                    try bind.mount.attach(to: place)
                 }
             case .tmpfs(let sizeBytes, let mode):
                 var options: [(key: String, value: String?)] = [
@@ -182,11 +184,24 @@ struct StageMounts {
                 ]
                 if sizeBytes > 0 { options.append(("size", "\(sizeBytes)")) }
                 let attributes: DetachedMount.Attributes = [.noSetUserID, .noDevices, .noExecution]
+                try during("mount", mount.target) { () throws(Errno) in
+                    try refuseKernelFolder(try root.createFolders(mount.target), root)
+                }
                 try self.mount(
                     "tmpfs", at: mount.target, options, mount.isReadOnly ? attributes.union(.readOnly) : attributes,
                     root)
             }
         }
+    }
+
+    /// /dev and all of /proc are the runtime's: a link of the image may lead a mount there that names another place.
+    private func refuseKernelFolder(
+        _ place: borrowing OwnedDescriptor, _ root: borrowing AnchoredFolder
+    ) throws(Errno) {
+        let identity = try FileIdentity(place)
+        let devices = try FileIdentity(try root.openPath("/dev"))
+        let processes = try FileIdentity(try root.openPath("/proc"))
+        if identity == devices || identity.device == processes.device { throw .operationNotPermitted }
     }
 
     // MARK: Files in memory

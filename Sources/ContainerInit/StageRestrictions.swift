@@ -5,6 +5,8 @@ import LinuxSystem
 /// Sets the container's kernel parameters, then hides and locks what would reach the node.
 struct StageRestrictions {
     let configuration: LaunchConfiguration
+    /// The container's null device, taken before anything could be mounted over it.
+    let nullDevice: NullDevice
 
     func apply(_ root: borrowing AnchoredFolder) throws(LaunchFailure) {
         // Before /proc/sys becomes read-only.
@@ -22,6 +24,15 @@ struct StageRestrictions {
         return ofInterProcess.contains(name) || name.hasPrefix("net.") || name.hasPrefix("fs.mqueue.")
     }
 
+    /// Where a parameter is below /proc/sys; nil for a name that leads elsewhere.
+    ///
+    /// A name's dots are slashes, and its slashes dots: net.ipv4.conf.eth0/1.forwarding (sysctl(8)).
+    static func path(of name: String) -> String? {
+        let path = String(name.map { $0 == "." ? "/" : $0 == "/" ? "." : $0 })
+        let parts = path.split(separator: "/", omittingEmptySubsequences: false)
+        return parts.contains { $0.isEmpty || $0 == "." || $0 == ".." } ? nil : path
+    }
+
     private func setParameters(_ root: borrowing AnchoredFolder) throws(LaunchFailure) {
         for parameter in configuration.sysctls {
             guard StageRestrictions.isNamespaced(parameter.key) else {
@@ -29,8 +40,10 @@ struct StageRestrictions {
                     stage: "sysctl", subject: parameter.key, errno: EPERM,
                     reason: "is not of the container's own namespaces; setting it would change the node")
             }
-            // A name's dots are slashes, and its slashes dots: net.ipv4.conf.eth0/1.forwarding (sysctl(8)).
-            let path = String(parameter.key.map { $0 == "." ? "/" : $0 == "/" ? "." : $0 })
+            guard let path = StageRestrictions.path(of: parameter.key) else {
+                throw LaunchFailure(
+                    stage: "sysctl", subject: parameter.key, errno: EINVAL, reason: "is no name of a kernel parameter")
+            }
             try during("sysctl", parameter.key) { () throws(Errno) in
                 try root.open("/proc/sys/" + path, O_WRONLY).write(all: Array(parameter.value.utf8))
             }
@@ -52,22 +65,29 @@ struct StageRestrictions {
         }
     }
 
+    /// Nil where this kernel has no such thing.
+    private static func find(_ path: String, _ root: borrowing AnchoredFolder) throws(Errno) -> OwnedDescriptor? {
+        do throws(Errno) {
+            return try root.openPath(path)
+        } catch {
+            if error == .noSuchFile { return nil }
+            throw error
+        }
+    }
+
     private func mask(_ root: borrowing AnchoredFolder) throws(LaunchFailure) {
         for path in configuration.maskedPaths {
             try during("mask", path) { () throws(Errno) in
-                do throws(Errno) {
-                    let place = try root.openPath(path)
-                    if File.isDirectory(place.path) {
-                        let empty = try DetachedMount(
-                            fileSystem: "tmpfs", options: [("source", "tmpfs")],
-                            attributes: [.readOnly, .noSetUserID, .noDevices, .noExecution])
-                        try empty.attach(to: place)
-                    } else {
-                        let nothing = try DetachedMount(copyOf: try root.openPath("/dev/null"), isRecursive: false)
-                        try nothing.attach(to: place)
-                    }
-                } catch .noSuchFile {
-                    // This kernel has no such thing to hide.
+                // Only what is to be hidden may be missing; what hides it may not.
+                guard let place = try StageRestrictions.find(path, root) else { return }
+                if File.isDirectory(place.path) {
+                    let empty = try DetachedMount(
+                        fileSystem: "tmpfs", options: [("source", "tmpfs")],
+                        attributes: [.readOnly, .noSetUserID, .noDevices, .noExecution])
+                    try empty.attach(to: place)
+                } else {
+                    let nothing = try DetachedMount(copyOf: nullDevice.descriptor, isRecursive: false)
+                    try nothing.attach(to: place)
                 }
             }
         }

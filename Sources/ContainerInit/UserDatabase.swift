@@ -32,12 +32,14 @@ struct UserDatabase {
     init(passwd: String, group: String) {
         users = passwd.split(separator: "\n").compactMap { line in
             let fields = line.split(separator: ":", omittingEmptySubsequences: false)
-            guard fields.count >= 6, let number = UInt32(fields[2]), let group = UInt32(fields[3]) else { return nil }
+            guard fields.count >= 6, let number = UserDatabase.number(fields[2]),
+                let group = UserDatabase.number(fields[3])
+            else { return nil }
             return User(name: fields[0], number: number, group: group, home: fields[5])
         }
         groups = group.split(separator: "\n").compactMap { line in
             let fields = line.split(separator: ":", omittingEmptySubsequences: false)
-            guard fields.count >= 3, let number = UInt32(fields[2]) else { return nil }
+            guard fields.count >= 3, let number = UserDatabase.number(fields[2]) else { return nil }
             let members = fields.count > 3 ? fields[3].split(separator: ",") : []
             return Group(name: fields[0], number: number, members: members)
         }
@@ -57,10 +59,10 @@ struct UserDatabase {
     func resolve(_ text: String, additionalGroups: [String]) throws(LaunchFailure) -> ResolvedUser {
         let parts = text.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
         let wanted = parts.first ?? ""
-        let number = wanted.isEmpty ? 0 : UInt32(wanted)
+        let number = wanted.isEmpty ? 0 : UserDatabase.number(wanted)
         let entry = users.first { $0.name == wanted } ?? users.first { $0.number == number }
         guard let user = entry?.number ?? number else {
-            throw UserDatabase.unknown("user", wanted, "no matching entries in passwd file")
+            throw UserDatabase.unknown("user", wanted, "passwd file")
         }
         var resolved = ResolvedUser(user: user, group: entry?.group ?? 0, groups: [], home: "/")
         if let home = entry?.home, !home.isEmpty { resolved.home = String(home) }
@@ -70,6 +72,9 @@ struct UserDatabase {
             resolved.groups = groups.filter { $0.members.contains(name) }.map(\.number)
         }
         for group in additionalGroups { resolved.groups.append(try groupNumber(group[...])) }
+        // The primary group as well: a file that denies it something must not be open to whoever sheds only the group
+        // (CVE-2022-36109).
+        resolved.groups.insert(resolved.group, at: 0)
         var seen: Set<UInt32> = []
         resolved.groups = resolved.groups.filter { seen.insert($0).inserted }
         return resolved
@@ -77,13 +82,20 @@ struct UserDatabase {
 
     private func groupNumber(_ text: Substring) throws(LaunchFailure) -> UInt32 {
         if let group = groups.first(where: { $0.name == text }) { return group.number }
-        guard let number = UInt32(text) else {
-            throw UserDatabase.unknown("group", text, "no matching entries in group file")
+        guard let number = UserDatabase.number(text) else {
+            throw UserDatabase.unknown("group", text, "group file")
         }
         return number
     }
 
-    private static func unknown(_ what: String, _ name: Substring, _ why: String) -> LaunchFailure {
-        LaunchFailure(stage: "unable to find \(what)", subject: String(name), errno: ENOENT, reason: why)
+    /// A number that can be a user's or a group's: -1, as 4294967295, tells setresuid(2) to change nothing, and would
+    /// leave the program root.
+    private static func number(_ text: Substring) -> UInt32? {
+        UInt32(text).flatMap { $0 <= UInt32(Int32.max) ? $0 : nil }
+    }
+
+    private static func unknown(_ what: String, _ name: Substring, _ file: String) -> LaunchFailure {
+        let why = UInt64(name) == nil ? "no matching entries in \(file)" : "numbers go up to \(Int32.max)"
+        return LaunchFailure(stage: "unable to find \(what)", subject: String(name), errno: ENOENT, reason: why)
     }
 }

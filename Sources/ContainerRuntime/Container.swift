@@ -67,6 +67,8 @@ public final class Container: Sendable {
         switch try await connection.outcome() {
         case .exited(let record): return record
         case .lost:
+            // A set-user-id program has lost the signal that it gets with its supervisor's end (prctl(2)).
+            try await runtime.pool.run { [paths] in paths.killContainer() }
             throw Failure(.dataLoss, "the supervisor of container \(id) ended without a record of the container's end")
         }
     }
@@ -102,9 +104,28 @@ public final class Container: Sendable {
     /// Kills it and waits until it is gone.
     @discardableResult
     public func kill() async throws -> ExitRecord {
-        try await ignoringEnd { try await self.signal(Signal.kill) }
-        guard let record = try await wait(upTo: Limits.killTimeout) else {
+        do {
+            try await ignoringEnd {
+                _ = try await connection.request(
+                    .signal(Signal.kill), what: "kill container \(id)", timeout: Limits.answerTimeout)
+            }
+            if let record = try await wait(upTo: Limits.answerTimeout) { return record }
+        } catch let failure as Failure where failure.code == .deadlineExceeded {
+            // Its supervisor does not answer.
+        }
+        return try await killPastSupervisor()
+    }
+
+    /// Ends the container without its supervisor, and then the supervisor unless it records the end.
+    private func killPastSupervisor() async throws -> ExitRecord {
+        try await runtime.pool.run { [paths] in paths.killContainer() }
+        if let record = try await wait(upTo: Limits.killTimeout) { return record }
+        if process.isAlive {
             throw Failure(.deadlineExceeded, "container \(id) does not end: a process of it hangs in the kernel")
+        }
+        try await runtime.pool.run { [paths] in paths.killSupervisor() }
+        guard let record = try await wait(upTo: Limits.killTimeout) else {
+            throw Failure(.deadlineExceeded, "the supervisor of container \(id) does not end: it hangs in the kernel")
         }
         return record
     }

@@ -60,6 +60,11 @@ public enum ContainerDefaults {
         "net.ipv4.ping_group_range": "0 2147483647",
     ]
 
+    /// What the runtime makes in every container's /dev, the mounts in it left out.
+    static let deviceNames: Set<String> = [
+        "null", "zero", "full", "random", "urandom", "tty", "fd", "stdin", "stdout", "stderr", "ptmx", "core",
+    ]
+
     public static let maskedPaths = [
         "/proc/acpi", "/proc/asound", "/proc/interrupts", "/proc/kcore", "/proc/keys", "/proc/latency_stats",
         "/proc/sched_debug", "/proc/scsi", "/proc/timer_list", "/proc/timer_stats", "/sys/devices/virtual/powercap",

@@ -119,9 +119,30 @@ public final class ContainerRuntime: Sendable {
                 .invalidArgument,
                 "an argument or variable of container \(launch.id) holds a zero byte or is longer than 128 KiB")
         }
-        for target in launch.mounts.map(\.target) + launch.files.map(\.target) where !target.hasPrefix("/") {
-            throw Failure(.invalidArgument, "mount target \"\(target)\" is not an absolute path")
+        for target in launch.mounts.map(\.target) + launch.files.map(\.target) {
+            guard target.hasPrefix("/") else {
+                throw Failure(.invalidArgument, "mount target \"\(target)\" is not an absolute path")
+            }
+            guard !ContainerRuntime.isReserved(target) else {
+                throw Failure(
+                    .invalidArgument, "mount target \"\(target)\" is the runtime's own: choose a place outside of it")
+            }
         }
+        guard launch.log.maximumFiles <= Limits.logFilesMax else {
+            throw Failure(
+                .invalidArgument, "log option max-file \(launch.log.maximumFiles) is above \(Limits.logFilesMax)")
+        }
+    }
+
+    /// Whether the path is /dev or what the runtime makes in it, or anywhere in /proc: what stands there confines the
+    /// container.
+    static func isReserved(_ path: String) -> Bool {
+        var names: [Substring] = []
+        for name in path.split(separator: "/") where name != "." {
+            if name == ".." { _ = names.popLast() } else { names.append(name) }
+        }
+        guard names.first == "dev" else { return names.first == "proc" }
+        return names.count == 1 || (names.count == 2 && ContainerDefaults.deviceNames.contains(String(names[1])))
     }
 
     private func makeFolders(_ configuration: ContainerConfiguration, _ paths: ContainerPaths) throws(Failure) {
@@ -195,13 +216,16 @@ public final class ContainerRuntime: Sendable {
         }
         guard let connection else {
             // It may have ended between the two looks.
-            return try await pool.run { ContainerRecords.readExit(paths.stateFolder) }.map(FoundContainer.exited)
-                ?? .lost
+            let record = try await pool.run { ContainerRecords.readExit(paths.stateFolder) }
+            if let record { return .exited(record) }
+            try await pool.run { paths.killContainer() }
+            return .lost
         }
         try ContainerRuntime.attempt("watch the supervisor") { () throws(Errno) in try reactor.add(connection) }
         let answer: SupervisorConnection.Answer
         do {
-            answer = try await connection.request(.status, what: "find container \(id)")
+            answer = try await connection.request(
+                .status, what: "find container \(id)", timeout: Limits.answerTimeout)
         } catch let failure as Failure where failure.code == .failedPrecondition {
             return try await FoundContainer(connection.outcome())
         }
@@ -218,9 +242,24 @@ public final class ContainerRuntime: Sendable {
     /// Kills what is left of a container and removes its cgroups and folders; one that is not there is fine.
     public func remove(_ id: String) async throws {
         let paths = try paths(id)
-        switch try await reconnect(id) {
-        case .created(let container), .running(let container): try await container.remove()
-        case .exited, .lost: try await pool.run { try ContainerRuntime.removeAll(paths) }
+        do {
+            switch try await reconnect(id) {
+            case .created(let container), .running(let container): return try await container.remove()
+            case .exited, .lost: break
+            }
+        } catch let failure as Failure where [.deadlineExceeded, .unavailable].contains(failure.code) {
+            try await kill(id)
+        }
+        try await pool.run { try ContainerRuntime.removeAll(paths) }
+    }
+
+    /// Kills a container and its supervisor without asking the supervisor, for one that does not answer; what it left
+    /// stays. One that is not there is fine.
+    public func kill(_ id: String) async throws {
+        let paths = try paths(id)
+        try await pool.run {
+            paths.killContainer()
+            paths.killSupervisor()
         }
     }
 

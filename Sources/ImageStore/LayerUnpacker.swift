@@ -21,7 +21,7 @@ struct LayerUnpacker {
     private var tree: TreeWriter
     private(set) var totals = Totals()
     /// Set when all is written: making files changes their folders' times.
-    private var folderTimes: [(path: [[UInt8]], modified: timespec)] = []
+    private var folderTimes = FolderTimes(bytesMax: Limits.maximumFolderTimesBytes)
 
     private static let whiteoutPrefix = Array(".wh.".utf8)
     private static let opaqueName = Array(".wh..wh..opq".utf8)
@@ -106,7 +106,7 @@ struct LayerUnpacker {
         let folder = try tree.folder(path[...])
         guard mode == .layer else { return }
         try setAttributes(entry, of: folder)
-        folderTimes.append((path, entry.modified))
+        try folderTimes.set(entry.modified, of: Array(path.joined(separator: [47])))
     }
 
     private func addFile(_ entry: TarEntry, in parent: OpenFile, _ name: [CChar], from tar: TarReader) throws {
@@ -204,12 +204,13 @@ struct LayerUnpacker {
     }
 
     private mutating func setFolderTimes() throws {
-        for (path, modified) in folderTimes.reversed() {
+        for (joined, modified) in folderTimes.sorted {
+            let path = joined.split(separator: 47).map(Array.init)
             // A later member may have taken the folder's place.
             guard let folder = try? tree.folder(path[...], creating: false) else { continue }
             let times = [modified, modified]
             guard futimens(folder.descriptor, times) == 0 else {
-                throw FileError("set times of", TreeWriter.name(Array(path.joined(separator: [47]))))
+                throw FileError("set times of", TreeWriter.name(joined))
             }
         }
     }

@@ -20,6 +20,8 @@ enum Limits {
     /// A compressed layer, as its descriptor says.
     static let maximumBlobBytes: Int64 = 64 << 30
     static let maximumPathBytes = 4_096
+    /// The paths of a layer's folders, kept until all of it is written.
+    static let maximumFolderTimesBytes = 64 << 20
     static let maximumPathDepthComponents = 256
     /// XATTR_SIZE_MAX of Linux.
     static let maximumXattrBytes = 64 << 10

@@ -18,7 +18,7 @@ struct LogService: WireAgent.SimpleServiceProtocol {
                 let id = try TaskID(wire: bytes, field: "tasks")
                 group.addTask {
                     var batch = WireLogFrames()
-                    for try await entry in runtime.logs(of: id, query) {
+                    for try await entry in try runtime.logs(of: id, query) {
                         batch.frames.append(
                             .with {
                                 $0.task = bytes

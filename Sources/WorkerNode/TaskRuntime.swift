@@ -20,7 +20,7 @@ public protocol TaskRuntime: Sendable {
     /// Keeps the record for ``restore()``.
     func save(_ record: TaskRecord) throws
     /// The task's log, oldest line first; ends with the log, or with the task where it is followed.
-    func logs(of task: TaskID, _ query: LogQuery) -> AsyncThrowingStream<LogEntry, any Error>
+    func logs(of task: TaskID, _ query: LogQuery) throws -> TaskLog
     /// The machine, as managers are told of it.
     func describe() async throws -> NodeDescription
     /// Who else is in the networks of this node's tasks.

@@ -149,8 +149,11 @@ public actor Worker {
             run { [runtime, log] in
                 do {
                     try await runtime.remove(id)
-                } catch { log.error("cannot remove task \(id): \(error)") }
-                await self.removed(id)
+                    await self.removed(id)
+                } catch {
+                    log.error("cannot remove task \(id), trying again: \(error)")
+                    await self.removalFailed(id)
+                }
             }
         case .save(let record):
             do {
@@ -221,6 +224,11 @@ public actor Worker {
 
     private func stopFailed(_ id: TaskID) {
         agent.onStopFailed(id, now: Clock.monotonic)
+        setAlarm()
+    }
+
+    private func removalFailed(_ id: TaskID) {
+        agent.onRemovalFailed(id, now: Clock.monotonic)
         setAlarm()
     }
 

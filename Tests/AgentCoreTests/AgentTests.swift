@@ -110,6 +110,24 @@ import Testing
         #expect(agent.tasks.isEmpty)
     }
 
+    @Test mutating func aRemovalThatFailedIsTriedAgainUntilNothingIsLeft() {
+        let task = task()
+        run(task)
+        _ = assign([], complete: true)
+        let ended = agent.onExited(task.id, ContainerExit(code: 0, finishedAt: clock), now: start, wallClock: clock)
+        #expect(ended.last == .remove(task.id))
+        agent.onRemovalFailed(task.id, now: start)
+        #expect(agent[task.id]?.phase == .removing)
+        #expect(agent.nextWakeUp == start + .seconds(1))
+        #expect(agent.onTick(now: start + .seconds(1), wallClock: clock) == [.remove(task.id)])
+        #expect(agent.nextWakeUp == nil)
+        agent.onRemovalFailed(task.id, now: start + .seconds(1))
+        #expect(agent.nextWakeUp == start + .seconds(3))
+        agent.onRemoved(task.id)
+        #expect(agent.tasks.isEmpty)
+        #expect(agent.nextWakeUp == nil)
+    }
+
     @Test mutating func aCompleteSetIsTakenOverWhole() {
         let first = task()
         let second = task()

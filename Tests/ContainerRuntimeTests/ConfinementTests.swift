@@ -145,7 +145,7 @@ extension ContainerLaneTests {
             let lines = Set(output.split(separator: "\n").map(String.init))
             #expect(
                 lines == [
-                    "uid=1000(app) gid=1000(app) groups=50(logs)", "/home/app", "/work/here",
+                    "uid=1000(app) gid=1000(app) groups=50(logs),1000(app)", "/home/app", "/work/here",
                     "CapEff:\t0000000000000000", "ok",
                 ])
             let container = try await fixture.runtime.create(

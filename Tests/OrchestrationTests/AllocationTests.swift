@@ -199,6 +199,14 @@ import Testing
         #expect(try message { $0.ports = [PortConfig(targetPort: 1, publishedPort: 90, mode: .host)] } == "")
     }
 
+    @Test(arguments: ["net.//.kernel.core_pattern", "net..x", "net./.x", ""])
+    func aParameterThatLeadsOutOfItsFolderIsRefused(name: String) throws {
+        #expect(
+            try message { $0.task.container.sysctls = [name: "1"] }
+                == "ContainerSpec: \"\(name)\" is no name of a kernel parameter")
+        #expect(try message { $0.task.container.sysctls = ["net.ipv4.conf.eth0/1.forwarding": "1"] } == "")
+    }
+
     @Test func textsAreDockers() throws {
         #expect(try message { $0.name = "" } == "meta: name must be provided")
         #expect(try message { $0.name = "-web" } == "name must be valid as a DNS name component")

@@ -163,6 +163,17 @@ public struct DeviceNode: Hashable, Sendable {
     public init(path: String) throws(Errno) {
         var status = stat()
         try checked(stat(path, &status))
+        try self.init(status)
+    }
+
+    /// What an open device file is; `ENODEV` when it is none.
+    public init(_ descriptor: borrowing OwnedDescriptor) throws(Errno) {
+        var status = stat()
+        try checked(fstat(descriptor.number, &status))
+        try self.init(status)
+    }
+
+    private init(_ status: stat) throws(Errno) {
         switch status.st_mode & S_IFMT {
         case S_IFCHR: kind = .character
         case S_IFBLK: kind = .block

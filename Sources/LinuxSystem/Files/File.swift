@@ -77,29 +77,17 @@ public enum File {
 
     /// Removes a folder with all that is in it, following no symbolic link; one that is not there is fine.
     public static func removeTree(_ path: String) throws(Errno) {
+        let slash = path.lastIndex(of: "/")
+        let parent = slash.map { $0 == path.startIndex ? "/" : String(path[..<$0]) } ?? "."
+        let name = slash.map { String(path[path.index(after: $0)...]) } ?? path
+        let folder: OwnedDescriptor
         do throws(Errno) {
-            let slash = path.lastIndex(of: "/")
-            let parent = slash.map { $0 == path.startIndex ? "/" : String(path[..<$0]) } ?? "."
-            let name = slash.map { String(path[path.index(after: $0)...]) } ?? path
-            let folder = try open(parent, O_RDONLY | O_DIRECTORY)
-            try removeTree(name, in: folder.number)
+            folder = try open(parent, O_RDONLY | O_DIRECTORY)
         } catch {
-            if error != .noSuchFile { throw error }
-        }
-    }
-
-    private static func removeTree(_ name: String, in parent: Int32) throws(Errno) {
-        if unlinkat(parent, name, 0) == 0 { return }
-        guard Errno.current == .isDirectory || Errno.current == .operationNotPermitted else { throw Errno.current }
-        let number = try retrying { openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC) }
-        guard let stream = fdopendir(number) else {
-            let error = Errno.current
-            close(number)
+            if error == .noSuchFile { return }
             throw error
         }
-        defer { closedir(stream) }
-        for entry in try entries(of: stream) { try removeTree(entry.name, in: number) }
-        if unlinkat(parent, name, AT_REMOVEDIR) == -1 { throw Errno.current }
+        try TreeRemoval.remove(Array(name.utf8CString), in: folder)
     }
 
     private static func entries(of stream: OpaquePointer) throws(Errno) -> [(name: String, type: UInt8)] {

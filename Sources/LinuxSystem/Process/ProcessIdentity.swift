@@ -28,6 +28,14 @@ public struct ProcessIdentity: Hashable, Sendable {
         return fields[19] == String(startTime) && fields[0] != "Z" && fields[0] != "X"
     }
 
+    /// Sends a signal to this very process; `ESRCH` when it has ended.
+    public func send(_ signal: Int32) throws(Errno) {
+        // The descriptor first: what is alive behind it cannot be another process afterwards.
+        let descriptor = try Signal.openProcess(pid)
+        guard isAlive else { throw .noSuchProcess }
+        try Signal.send(signal, to: descriptor)
+    }
+
     /// The fields from the state on: the name before them may hold spaces and brackets.
     private static func fields(_ text: String) -> [Substring]? {
         guard let bracket = text.lastIndex(of: ")") else { return nil }

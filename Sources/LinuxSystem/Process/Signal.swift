@@ -12,6 +12,8 @@ public enum Signal {
 
     public static let terminate: Int32 = 15
     public static let kill: Int32 = 9
+    /// SIGCONT: a stopped process goes on.
+    public static let proceed: Int32 = 18
 
     private static let firstRealTime: Int32 = 34
     private static let last: Int32 = 64

@@ -87,6 +87,13 @@ public enum ServiceValidation {
                 throw refuse("ContainerSpec: duplicate mount point: \(mount.target)")
             }
         }
+        for name in container.sysctls.keys.sorted() {
+            // Its dots are slashes below /proc/sys, its slashes dots (sysctl(8)).
+            let parts = name.split(separator: ".", omittingEmptySubsequences: false)
+            if parts.contains(where: { ["", "/", "//"].contains($0) }) {
+                throw refuse("ContainerSpec: \"\(name)\" is no name of a kernel parameter")
+            }
+        }
         try checkTargets(container.secrets, "secret")
         try checkTargets(container.configs, "config")
     }

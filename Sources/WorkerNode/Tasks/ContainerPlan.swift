@@ -124,6 +124,12 @@ struct ContainerPlan {
     private func imageVolumes(_ volume: (ClusterModel.Mount, ClusterTask) throws -> String) throws -> [LaunchMount] {
         let mounted = Set(spec.mounts.map(\.target))
         return try image.volumes.sorted().filter { !mounted.contains($0) && $0.hasPrefix("/") }.map { target in
+            // An image is written by strangers; in these places stands what confines its containers.
+            let first = target.split(separator: "/").first { $0 != "." }
+            guard !["dev", "proc", "sys", ".."].contains(first) else {
+                throw Failure(
+                    .invalidArgument, "the image \(spec.image) declares a volume at \(target), the runtime's own place")
+            }
             let mount = ClusterModel.Mount(source: .volume(name: "", copiesImageContent: true), target: target)
             return try launchMount(mount, volume)
         }

@@ -84,7 +84,7 @@ public final class ContainerTasks: TaskRuntime {
         try await network.start()
         for record in found {
             let id = ContainerTasks.containerID(of: record.task.id)
-            switch try await runtime.reconnect(id) {
+            switch await find(id, of: record.task) {
             case .running(let container):
                 containers.withLock { $0[record.task.id] = container }
                 attached.append(
@@ -94,7 +94,7 @@ public final class ContainerTasks: TaskRuntime {
                 result.append((record, .running(status(of: container, id))))
             case .created(let container):
                 // Its network was being made when the daemon ended: it is made again from the beginning.
-                try await container.remove()
+                await removeLeftover(id) { try await container.remove() }
                 result.append((record, .none))
             case .exited(let exit): result.append((record, .exited(ContainerExit(exit))))
             case .lost: result.append((record, .none))
@@ -106,9 +106,28 @@ public final class ContainerTasks: TaskRuntime {
         let known = Set(found.map { ContainerTasks.containerID(of: $0.task.id) })
         for id in try await runtime.list() where !known.contains(id) {
             log.info("removing container \(id), which belongs to no task")
-            try await runtime.remove(id)
+            await removeLeftover(id) { try await runtime.remove(id) }
         }
         return result
+    }
+
+    /// One container that does not answer is lost; it must not keep the node with all others from coming back.
+    private func find(_ id: String, of task: ClusterTask) async -> FoundContainer {
+        do {
+            return try await runtime.reconnect(id)
+        } catch {
+            log.error("task \(task.name) is lost, ending its container: \(error)")
+            do {
+                try await runtime.kill(id)
+            } catch { log.error("cannot end the container of task \(task.name): \(error)") }
+            return .lost
+        }
+    }
+
+    private func removeLeftover(_ id: String, _ body: () async throws -> Void) async {
+        do {
+            try await body()
+        } catch { log.error("cannot remove container \(id), left from before: \(error)") }
     }
 
     private func status(of container: Container, _ id: String) -> ContainerStatus {
@@ -243,22 +262,9 @@ public final class ContainerTasks: TaskRuntime {
 
     // MARK: Logs
 
-    public func logs(of task: TaskID, _ query: LogQuery) -> AsyncThrowingStream<LogEntry, any Error> {
-        AsyncThrowingStream { continuation in
-            let reading = Task { [runtime] in
-                do {
-                    let log = try runtime.log(of: ContainerTasks.containerID(of: task))
-                    for try await entry in log.entries(tail: query.tail, since: query.since, follow: query.follow) {
-                        if let until = query.until, entry.time > until { break }
-                        let isError = entry.stream == .stderr
-                        guard isError ? query.stderr : query.stdout else { continue }
-                        continuation.yield(LogEntry(isError: isError, time: entry.time, bytes: entry.text))
-                    }
-                    continuation.finish()
-                } catch { continuation.finish(throwing: error) }
-            }
-            continuation.onTermination = { _ in reading.cancel() }
-        }
+    public func logs(of task: TaskID, _ query: LogQuery) throws -> TaskLog {
+        let log = try runtime.log(of: ContainerTasks.containerID(of: task))
+        return TaskLog(log.entries(tail: query.tail, since: query.since, follow: query.follow), query)
     }
 }
 
