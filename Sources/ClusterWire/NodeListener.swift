@@ -9,16 +9,15 @@ public struct NodeListener: Sendable {
     public typealias Server = GRPCServer<HTTP2ServerTransport.Posix>
 
     /// - Parameters:
-    ///   - address: `HOST:PORT` with an IPv4 address.
+    ///   - listener: a bound TCP socket, which the server owns from now on.
     ///   - acceptsJoiners: managers answer machines that have no certificate of the cluster yet; asked at each handshake,
     ///     as a node's role may change.
     ///   - standing: what the state says of a member.
     public static func server(
-        address: String, credentials: CredentialStore, acceptsJoiners: @escaping @Sendable () -> Bool,
+        listener: Int32, credentials: CredentialStore, acceptsJoiners: @escaping @Sendable () -> Bool,
         standing: @escaping @Sendable (PeerIdentity) -> Standing,
         services: [any RegistrableRPCService]
     ) throws -> Server {
-        let (host, port) = try HostPort.split(address)
         let security = try HTTP2ServerTransport.Posix.TransportSecurity.mTLS(
             certificateReloader: PresentCertificate(credentials: credentials)
         ) { tls in
@@ -33,7 +32,7 @@ public struct NodeListener: Sendable {
             }
         }
         let transport = HTTP2ServerTransport.Posix(
-            address: .ipv4(host: host, port: port), transportSecurity: security,
+            listeningSocketDescriptor: Int(listener), transportSecurity: security,
             config: .defaults { config in
                 config.http2.targetWindowSize = WireLimits.windowBytes
                 config.rpc.maxRequestPayloadSize = WireLimits.messageBytes

@@ -258,7 +258,8 @@ public final class Manager: Sendable {
             let isTaken = raft.push(input { continuation.resume(with: $0.mapError { $0 as any Error }) })
             if !isTaken {
                 continuation.resume(
-                    throwing: Failure(.resourceExhausted, "too many changes are under way: try again in a moment"))
+                    throwing: failure.map(Failure.stopped)
+                        ?? Failure(.resourceExhausted, "too many changes are under way: try again in a moment"))
             }
         }
     }

@@ -18,15 +18,21 @@ actor Daemon {
     private var node: (runtime: NodeRuntime, task: Task<Void, any Error>)?
     private var isChanging = false
     private var nodeFailure: Failure?
+    private let nodeEnd: (stream: AsyncStream<Failure>, source: AsyncStream<Failure>.Continuation)
+
+    /// For answers under way after the node has failed: whoever asked shall hear why.
+    private static let lastAnswers = Duration.seconds(1)
 
     init(settings: DaemonSettings, log: Logger) throws {
         self.settings = settings
         self.log = log
+        let (stream, source) = AsyncStream.makeStream(of: Failure.self, bufferingPolicy: .bufferingOldest(1))
+        nodeEnd = (stream, source)
         folder = try StateFolder(settings.state)
         machine = try Machine(settings: settings, log: log)
     }
 
-    /// Until a signal asks for the end, or the API fails.
+    /// Until the node or the API fails: whoever supervises the daemon starts it again.
     func run() async throws {
         try RunFolder.prepare(settings)
         try await machine.open()
@@ -40,11 +46,26 @@ actor Daemon {
                 return []
             })
         let socket = settings.socket
-        let server = EngineServer(api: api, socketPath: socket, logger: log) {
+        let server = EngineServer(api: api, socketPath: socket, secure: settings.secure, logger: log) {
             chmod(socket, 0o660)
         }
         log.info("swarmd is ready on \(socket)")
-        try await server.run()
+        do {
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                group.addTask { try await server.run() }
+                group.addTask { [nodeEnd] in
+                    for await failure in nodeEnd.stream {
+                        try await Task.sleep(for: Daemon.lastAnswers)
+                        throw failure
+                    }
+                }
+                defer { group.cancelAll() }
+                try await group.next()
+            }
+        } catch {
+            await stop()
+            throw error
+        }
         await stop()
     }
 
@@ -58,20 +79,21 @@ actor Daemon {
     var runtime: NodeRuntime? { node?.runtime }
     var failure: Failure? { nodeFailure }
 
-    /// Starts the node; a failure of it later on is seen in `info` and in the log, and ends nothing else.
+    /// Starts the node; a failure of it later on ends the daemon.
     private func start(_ membership: NodeMembership, _ credentials: Credentials) async throws {
         let tasks = try await machine.tasks(for: membership, credentials, overlayKeys: try folder.overlayKeys())
-        let runtime = try NodeRuntime(
+        let runtime = try await NodeRuntime.open(
             membership: membership, credentials: credentials, folder: folder, tasks: tasks,
             hostRoutes: machine.hostRoutes(), overlayMTU: machine.overlayMTU(membership), log: log,
             wipe: { [machine, settings] in machine.removeTree("\(settings.state)/raft") })
         nodeFailure = nil
-        let task = Task { [log] in
+        let task = Task {
             do {
                 try await runtime.run()
+                throw Failure(.internal, "the services of this node have ended")
             } catch {
-                log.critical("this node has stopped taking part in the cluster: \(error)")
-                self.failed(error)
+                // Asked to end: the node leaves, or the daemon ends.
+                if !Task.isCancelled { self.failed(error) }
                 throw error
             }
         }
@@ -79,7 +101,10 @@ actor Daemon {
     }
 
     private func failed(_ error: any Error) {
-        nodeFailure = error as? Failure ?? Failure(.internal, "\(error)")
+        let failure = error as? Failure ?? Failure(.internal, "\(error)")
+        nodeFailure = failure
+        nodeEnd.source.yield(
+            Failure(failure.code, "this node has stopped taking part in the cluster: \(failure)"))
     }
 
     // MARK: Membership

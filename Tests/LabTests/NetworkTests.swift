@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// Tasks on several nodes that talk, are found by name, and are reached from outside.
-@Suite(.serialized, .lab("net", number: 3, managers: 3)) struct NetworkTests {
+@Suite(.serialized, .lab("net", number: 3, managers: 3, workers: 1)) struct NetworkTests {
     private func lab() throws -> Lab { try #require(Lab.current) }
 
     private func create(_ name: String, _ arguments: String...) throws {
@@ -11,9 +11,6 @@ import Testing
             "n1", ["swarmctl", "service", "create", "--no-resolve-image", "--name", name] + arguments)
         try #require(result.status == 0, "\(result.errors)")
     }
-
-    private static let server =
-        "mkdir -p /www; hostname > /www/index.html; exec httpd -f -p 80 -h /www"
 
     /// Prints OK for each answer and the error for each that is lost: a new connection each, no retry.
     private static let requests = """
@@ -45,14 +42,8 @@ import Testing
         try lab.on("n1", "network", "create", "front")
         try create(
             "web", "--network", "front", "--replicas", "2", "--init", "--update-monitor", "1s", "--publish", "8080:80",
-            "box:1", "sh", "-c", NetworkTests.server)
-        for node in ["n1", "n2", "n3"] {
-            try lab.waitUntil("the port answers on \(node)") {
-                try lab.exec("outside", ["curl", "-sS", "-m", "2", "http://\(lab.address(of: node)):8080/"]).status == 0
-            }
-            // A node's own 127.0.0.1 too.
-            #expect(try lab.exec(node, ["curl", "-sS", "-m", "2", "http://127.0.0.1:8080/"]).status == 0)
-        }
+            "box:1", "sh", "-c", NetworkChecks.server)
+        try NetworkChecks(lab: lab).portAnswersEverywhere(8080)
         let hosts = ["n1", "n2", "n3"].map { lab.address(of: $0) }.joined(separator: ",")
         let script = "/tmp/swarm-requests.py"
         try NetworkTests.requests.write(toFile: script, atomically: true, encoding: .utf8)
@@ -74,60 +65,122 @@ import Testing
     @Test func servicesFindEachOtherByNameAcrossNodes() throws {
         let lab = try lab()
         try lab.on("n1", "network", "create", "back")
-        try create("names", "--network", "back", "--replicas", "3", "--init", "box:1", "sh", "-c", NetworkTests.server)
-        try create(
-            "client", "--network", "back", "box:1", "sh", "-c",
-            "for i in 1 2 3 4 5 6; do wget -q -O - http://names/; done; nslookup tasks.names; echo done; exec sleep 1000"
-        )
-        try lab.waitUntil("the client has asked") {
-            try lab.on("n1", "service", "logs", "--raw", "client").contains("done")
-        }
-        let text = try lab.on("n1", "service", "logs", "--raw", "client")
-        let answers = text.split(separator: "\n").prefix(6)
-        #expect(Set(answers).count == 3)
-        #expect(text.components(separatedBy: "Name:\ttasks.names").count - 1 == 3)
-        try lab.on("n1", "service", "rm", "client", "names")
+        try NetworkChecks(lab: lab).namesLeadToEveryTask(network: "back")
     }
 
-    /// A marker sent from a task to another node's is seen inside (control), and never on the wire between the nodes.
+    /// NAT to a host that is no node.
+    @Test func tasksReachTheOutside() throws {
+        try NetworkChecks(lab: try lab()).tasksReachOutside()
+    }
+
+    /// Captures what passes an interface, until it is ended; the folder is outside the node.
+    private func capture(_ node: String, _ interface: String, to file: String, inside pid: String? = nil) throws
+        -> String
+    {
+        let command = ["tcpdump", "-i", interface, "-U", "-w", file]
+        let number = try lab().start(
+            node, pid.map { Lab.inside($0, command) } ?? command, output: file + ".log")
+        try lab().waitUntil("the capture \(file) runs") {
+            try String(contentsOfFile: file + ".log", encoding: .utf8).contains("listening on")
+        }
+        return number
+    }
+
+    private func holds(_ file: String, _ marker: [UInt8]) throws -> Bool {
+        try Data(contentsOf: URL(fileURLWithPath: file)).range(of: Data(marker)) != nil
+    }
+
+    /// Sends a marker by TCP and UDP again and again: what is sent is in clear inside the namespace alone.
+    private static let sender = """
+        import socket, sys, time
+        address, tcp, udp = sys.argv[1], bytes.fromhex(sys.argv[2]), bytes.fromhex(sys.argv[3])
+        datagrams = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        while True:
+            try:
+                datagrams.sendto(udp, (address, 9001))
+                with socket.create_connection((address, 9000), timeout=1) as peer: peer.sendall(tcp)
+            except OSError: pass
+            time.sleep(0.1)
+        """
+
+    /// Says which markers have arrived, each once.
+    private static let receiver = """
+        import select, socket
+        listener = socket.create_server(("0.0.0.0", 9000))
+        datagrams = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        datagrams.bind(("0.0.0.0", 9001))
+        print("ready", flush=True)
+        while True:
+            for ready in select.select([listener, datagrams], [], [])[0]:
+                if ready is datagrams: print("udp", ready.recv(4096).hex(), flush=True)
+                else:
+                    peer, _ = ready.accept()
+                    print("tcp", peer.recv(4096).hex(), flush=True)
+                    peer.close()
+        """
+
+    /// Random markers sent from a task to another node's by TCP and UDP, while a node joins, the leader is killed and the
+    /// sender's and the receiver's swarmd are restarted: seen inside the sender's namespace (control), on no underlay.
     @Test func nothingOfANetworkLeavesANodeInClear() throws {
         let lab = try lab()
-        let marker = "marker-" + UUID().uuidString
+        let markers = (0..<2).map { _ in (0..<32).map { _ in UInt8.random(in: 0...255) } }
+        let words = markers.map { $0.map { String(format: "%02x", $0) }.joined() }
+        try lab.on("n4", "leave")
         try lab.on("n1", "network", "create", "secret")
-        try create(
-            "sink", "--network", "secret", "--constraint", "node.hostname==n2", "box:1", "sh", "-c",
-            "while true; do nc -l -p 9000; done")
-        let pcap = "\(lab.folder)/underlay.pcap"
+        for (name, node) in [("sink", "n2"), ("source", "n1")] {
+            try create(
+                name, "--network", "secret", "--constraint", "node.hostname==\(node)", "box:1", "sleep", "1000")
+        }
+        let (sink, source) = (try lab.processID(of: "sink", on: "n2"), try lab.processID(of: "source", on: "n1"))
+        let address = try #require(try lab.addresses(of: "sink", node: "n1", inside: source).first)
+        let base = "\(lab.folder)/capture"
+        var captures: [(host: String, pid: String)] = []
+        for node in lab.nodes { captures.append((node, try capture(node, "eth0", to: "\(base).\(node)"))) }
+        captures.append(("n1", try capture("n1", "eth0", to: "\(base).inside", inside: source)))
+        let python = ["/usr/bin/python3", "-c"]
+        captures.append(
+            ("n2", try lab.start("n2", Lab.inside(sink, python + [NetworkTests.receiver]), output: "\(base).sink")))
+        captures.append(
+            ("n1", try lab.start("n1", Lab.inside(source, python + [NetworkTests.sender, address] + words))))
+        func arrived(_ what: String) throws {
+            let before = try String(contentsOfFile: "\(base).sink", encoding: .utf8).count
+            try lab.waitUntil("both markers have arrived \(what)") {
+                let text = try String(contentsOfFile: "\(base).sink", encoding: .utf8).dropFirst(before)
+                return text.contains("tcp \(words[0])") && text.contains("udp \(words[1])")
+            }
+        }
+        try arrived("at first")
+        try lab.on("n4", "join", try lab.on("n1", "token", "worker", "--quiet"))
+        try arrived("after a join")
+        for node in ["n1", "n2"] { try restart(node) }
+        try restart(try leader())
+        try arrived("after the restarts and the death of the leader")
+        for (host, pid) in captures { try lab.stop(pid, on: host) }
+        for marker in markers {
+            #expect(try holds("\(base).inside", marker))
+            for node in lab.nodes { #expect(try !holds("\(base).\(node)", marker), "in clear on \(node)") }
+        }
         for node in ["n1", "n2"] {
-            let capture = try lab.exec(
-                node,
-                ["sh", "-c", "tcpdump -i eth0 -U -w \(pcap).\(node) >/dev/null 2>&1 & echo $! > \(pcap).\(node).pid"])
-            try #require(capture.status == 0)
-        }
-        try lab.waitUntil("the captures run") {
-            ["n1", "n2"].allSatisfy { FileManager.default.fileExists(atPath: "\(pcap).\($0)") }
-        }
-        try create(
-            "source", "--network", "secret", "--constraint", "node.hostname==n1", "box:1", "sh", "-c",
-            "while true; do echo \(marker) | nc -w 1 sink 9000; sleep 0.2; done")
-        try lab.waitUntil("the marker has arrived") {
-            try lab.on("n1", "service", "logs", "--raw", "sink").contains(marker)
-        }
-        try lab.lab("kill", "n3")
-        try lab.lab("start", "n3")
-        try lab.waitUntil("three nodes are ready") {
-            try lab.on("n1", "node", "ls", "--format", "{{.Status}}").split(separator: "\n") == [
-                "Ready", "Ready", "Ready",
-            ]
-        }
-        for node in ["n1", "n2"] {
-            _ = try lab.exec(node, ["sh", "-c", "kill $(cat \(pcap).\(node).pid)"])
-            let bytes = try Data(contentsOf: URL(fileURLWithPath: "\(pcap).\(node)"))
-            // The overlay's datagrams are there, so the capture saw the traffic.
-            #expect(bytes.count > 10_000)
-            #expect(bytes.range(of: Data(marker.utf8)) == nil)
+            // The overlay's datagrams are there, so the capture saw the traffic: the port 4789 twice, UDP.
+            #expect(try holds("\(base).\(node)", [0x12, 0xb5, 0x12, 0xb5]))
         }
         try lab.on("n1", "service", "rm", "source", "sink")
+    }
+
+    private func leader() throws -> String {
+        let text = try lab().on("n1", "node", "ls", "--format", "{{.Hostname}} {{.ManagerStatus}}")
+        return try #require(text.split(separator: "\n").first { $0.hasSuffix("Leader") }?.split(separator: " ").first)
+            .description
+    }
+
+    private func restart(_ node: String) throws {
+        let lab = try lab()
+        try lab.lab("kill", node)
+        try lab.lab("start", node)
+        try lab.waitUntil("all nodes are ready after a restart of \(node)") {
+            try lab.on("n1", "node", "ls", "--format", "{{.Status}}").split(separator: "\n")
+                .allSatisfy { $0 == "Ready" }
+        }
     }
 
     /// A restart of the daemon interrupts neither names nor ports for good.
@@ -136,7 +189,7 @@ import Testing
         try lab.on("n1", "network", "create", "lasting")
         try create(
             "stays", "--network", "lasting", "--replicas", "3", "--init", "--publish", "8090:80", "box:1", "sh", "-c",
-            NetworkTests.server)
+            NetworkChecks.server)
         let before = try lab.tasks(of: "stays").map(\.id).sorted()
         try lab.lab("kill", "n2")
         try lab.lab("start", "n2")

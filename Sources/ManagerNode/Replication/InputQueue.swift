@@ -4,7 +4,13 @@ import Synchronization
 
 /// What waits for the Raft thread. A pipe wakes it: a thread that also keeps time cannot wait on a lock.
 final class InputQueue: Sendable {
-    private let inputs = Mutex<[RaftInput]>([])
+    private struct State {
+        var inputs: [RaftInput] = []
+        /// The thread has ended: nobody would take what is pushed.
+        var isClosed = false
+    }
+
+    private let state = Mutex(State())
     private let readEnd: Int32
     private let writeEnd: Int32
 
@@ -19,16 +25,16 @@ final class InputQueue: Sendable {
     }
 
     deinit {
-        close(readEnd)
-        close(writeEnd)
+        Glibc.close(readEnd)
+        Glibc.close(writeEnd)
     }
 
-    /// False when the queue is full: the input is not taken.
+    /// False when the queue is full or closed: the input is not taken.
     func push(_ input: RaftInput) -> Bool {
-        let (isTaken, wasEmpty) = inputs.withLock { inputs in
-            guard inputs.count < ManagerLimits.inputs else { return (false, false) }
-            inputs.append(input)
-            return (true, inputs.count == 1)
+        let (isTaken, wasEmpty) = state.withLock { state in
+            guard !state.isClosed, state.inputs.count < ManagerLimits.inputs else { return (false, false) }
+            state.inputs.append(input)
+            return (true, state.inputs.count == 1)
         }
         if wasEmpty {
             var byte: UInt8 = 0
@@ -45,9 +51,18 @@ final class InputQueue: Sendable {
             var buffer = (UInt64(0), UInt64(0), UInt64(0), UInt64(0))
             _ = withUnsafeMutableBytes(of: &buffer) { read(readEnd, $0.baseAddress, $0.count) }
         }
-        return inputs.withLock { inputs in
-            defer { inputs = [] }
-            return inputs
+        return state.withLock { state in
+            defer { state.inputs = [] }
+            return state.inputs
+        }
+    }
+
+    /// Takes nothing any more, and returns what nobody has taken.
+    func close() -> [RaftInput] {
+        state.withLock { state in
+            state.isClosed = true
+            defer { state.inputs = [] }
+            return state.inputs
         }
     }
 }

@@ -107,11 +107,11 @@ struct RaftLoop<Storage: RaftStorage> {
                 let wait = max(0, nextTick - Self.milliseconds())
                 inputs = queue.take(timeoutMilliseconds: Int32(wait))
             }
-            end(Failure(.unavailable, "this manager is shutting down"))
+            end(Failure(.unavailable, "this manager is shutting down"), queue)
         } catch let failure as Failure {
-            end(failure)
+            end(failure, queue)
         } catch {
-            end(Failure(.internal, "Raft stopped on this manager", cause: error))
+            end(Failure(.internal, "Raft stopped on this manager", cause: error), queue)
         }
     }
 
@@ -247,20 +247,30 @@ struct RaftLoop<Storage: RaftStorage> {
     }
 
     /// Outcomes that this member will not learn in time: the entry may still be committed by the next leader.
-    private mutating func failPending() {
-        for (_, completion) in proposals.values { completion(.failure(.lostToNewLeader)) }
-        for (_, completion) in membershipChanges.values { completion(.failure(.lostToNewLeader)) }
-        for completion in reads.values { completion(.failure(.lostToNewLeader)) }
+    private mutating func failPending(_ failure: Failure = .lostToNewLeader) {
+        for (_, completion) in proposals.values { completion(.failure(failure)) }
+        for (_, completion) in membershipChanges.values { completion(.failure(failure)) }
+        for completion in reads.values { completion(.failure(failure)) }
         proposals = [:]
         membershipChanges = [:]
         reads = [:]
     }
 
-    private mutating func end(_ failure: Failure) {
-        failPending()
+    /// Whoever waits is told why; what comes later is not taken.
+    private mutating func end(_ failure: Failure, _ queue: InputQueue) {
         replica.update { view in
             view.failure = failure
             view.status = RaftStatus(role: .follower, term: view.status.term, leader: nil)
+        }
+        let told = Failure.stopped(failure)
+        failPending(told)
+        for input in queue.close() {
+            switch input {
+            case .propose(_, let completion): completion(.failure(told))
+            case .changeMembership(_, let completion): completion(.failure(told))
+            case .read(let completion): completion(.failure(told))
+            case .message, .snapshot, .snapshotSent, .unreachable, .transferLeadership, .stop: continue
+            }
         }
     }
 
@@ -297,6 +307,15 @@ extension Failure {
     static let lostToNewLeader = Failure(
         .unavailable,
         "leadership was lost while the change was under way; it may or may not have been made: look, then retry")
+}
+
+extension Failure {
+    /// Not `unavailable`: to try again here is of no use.
+    static func stopped(_ cause: Failure) -> Failure {
+        Failure(
+            cause.code == .unavailable ? .internal : cause.code,
+            "this manager has stopped: \(cause); a change that was under way may or may not have been made")
+    }
 }
 
 extension TransactionRefusal {
