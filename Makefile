@@ -4,6 +4,8 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 RELEASE := .build/release
+# With Swift's libraries inside: the programs run on machines without Swift.
+SWIFT_RELEASE := swift build -c release --static-swift-stdlib
 LAB_DIR ?= /run/swarm-demo
 
 # To build and run.
@@ -12,6 +14,8 @@ DEPS := libsodium-dev libseccomp-dev libarchive-dev libnftables-dev pkg-config i
 TEST_DEPS := docker-registry skopeo tcpdump dnsutils iperf3 apache2-utils
 # The virtual machine with cgroup v2, and what takes its kernel from Debian's package.
 CGROUP2_DEPS := qemu-system-x86 cpio kmod xz-utils binutils
+# Peers that the benchmarks measure beside this project; their services are never started.
+BENCH_DEPS := etcd-server openssl
 
 .PHONY: help
 help: ## Show this list.
@@ -28,9 +32,9 @@ test-deps: deps ## Install what the tests need beside that; starts no service.
 
 .PHONY: build
 build: ## Build release binaries: swarmd, swarmctl, container-init.
-	swift build -c release --product swarmd
-	swift build -c release --product swarmctl
-	swift build -c release --product container-init
+	$(SWIFT_RELEASE) --product swarmd
+	$(SWIFT_RELEASE) --product swarmctl
+	$(SWIFT_RELEASE) --product container-init
 
 .PHONY: demo
 demo: deps build ## Start a cluster on this machine and use it, step by step.
@@ -54,6 +58,19 @@ test-cgroup2: ## Run containers on cgroup v2 alone, in a virtual machine (QEMU).
 	swift build --product swarmctl
 	swift build --product container-init
 	@Tests/scripts/cgroup2.sh
+
+.PHONY: bench-deps
+bench-deps: deps ## Install what the benchmarks compare with; starts no service.
+	@Tests/scripts/install.sh "for the benchmarks" $(BENCH_DEPS)
+
+.PHONY: bench-scale
+bench-scale: deps build ## Measure 3 -> 43 tasks, the leader's memory, a supervisor's.
+	@Tests/benchmarks/scale.py $(RELEASE)
+
+.PHONY: bench-raft
+bench-raft: bench-deps build ## Measure replicated writes beside etcd.
+	$(SWIFT_RELEASE) --product raft-bench
+	@Tests/benchmarks/raft.py $(RELEASE)
 
 .PHONY: protos
 protos: ## Generate the Swift code of Protocols/*.proto.

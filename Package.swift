@@ -43,9 +43,12 @@ let hashTrees = product("HashTreeCollections", of: "swift-collections")
 let heaps = product("HeapModule", of: "swift-collections")
 let httpTypes = product("HTTPTypes", of: "swift-http-types")
 let hummingbird = product("Hummingbird", of: "hummingbird")
+let hummingbirdTLS = product("HummingbirdTLS", of: "hummingbird")
 let logging = product("Logging", of: "swift-log")
 let nioCore = product("NIOCore", of: "swift-nio")
+let nioHPACK = product("NIOHPACK", of: "swift-nio-http2")
 let nioHTTP1 = product("NIOHTTP1", of: "swift-nio")
+let nioHTTP2 = product("NIOHTTP2", of: "swift-nio-http2")
 let nioPosix = product("NIOPosix", of: "swift-nio")
 let nioReloading = product("NIOCertificateReloading", of: "swift-nio-extras")
 let nioSSL = product("NIOSSL", of: "swift-nio-ssl")
@@ -94,7 +97,9 @@ let drivers: [Target] = [
     module("ContainerRuntime", ["Primitives", "LinuxSystem", "LaunchProtocol"]),
     tests("ContainerRuntime", ["Primitives", "LinuxSystem", "LaunchProtocol", "SeccompProfiles"]),
     .systemLibrary(name: "CArchive", pkgConfig: "libarchive", providers: [.apt(["libarchive-dev"])]),
-    module("ImageStore", ["Primitives", "CArchive", asyncHTTPClient, crypto, nioCore, nioPosix, nioHTTP1, nioSSL]),
+    module(
+        "ImageStore",
+        ["Primitives", "LinuxSystem", "CArchive", asyncHTTPClient, crypto, nioCore, nioPosix, nioHTTP1, nioSSL]),
     tests("ImageStore", ["Primitives", crypto, nioCore]),
     module("OverlayDataplane", ["Primitives", "ClusterModel", "OverlayProtocol", "CLinux"]),
     program("overlay-bench", ["Primitives", "ClusterModel", "OverlayProtocol", "OverlayDataplane", "CLinux"]),
@@ -129,8 +134,8 @@ let drivers: [Target] = [
     module(
         "EngineAPI",
         [
-            "Primitives", "ClusterModel", "ClusterState", "Orchestration", "DockerSchema", hummingbird, httpTypes,
-            nioCore, logging,
+            "Primitives", "ClusterModel", "ClusterState", "Orchestration", "DockerSchema", hummingbird,
+            hummingbirdTLS, httpTypes, nioCore, nioSSL, logging,
         ]),
     .target(
         name: "EngineFakes",
@@ -165,7 +170,7 @@ let shells: [Target] = [
         "SwarmCommands",
         [
             "Primitives", "ClusterModel", "Compose", "DockerSchema", "Lab", argumentParser, asyncHTTPClient, nioCore,
-            nioHTTP1,
+            nioHTTP1, nioSSL,
         ]),
     program("swarmctl", ["SwarmCommands"]),
     tests(
@@ -184,6 +189,7 @@ let shells: [Target] = [
             argumentParser, x509,
         ]),
     program("container-init", ["ContainerInit"], static: true),
+    program("raft-bench", [argumentParser, nioCore, nioHPACK, nioHTTP1, nioHTTP2, nioPosix, nioSSL]),
 ]
 
 let labTests: [Target] = [
@@ -204,12 +210,13 @@ let shellDependencies: [Package.Dependency] = [
     .package(url: "https://github.com/apple/swift-http-types", exact: "1.8.0"),
     .package(url: "https://github.com/apple/swift-log", exact: "1.16.2"),
     .package(url: "https://github.com/apple/swift-nio", exact: "2.101.2"),
+    .package(url: "https://github.com/apple/swift-nio-http2", exact: "1.46.0"),
     .package(url: "https://github.com/apple/swift-nio-extras", exact: "1.35.2"),
     .package(url: "https://github.com/apple/swift-nio-ssl", exact: "2.37.6"),
     .package(url: "https://github.com/grpc/grpc-swift-2", exact: "2.4.3"),
     .package(url: "https://github.com/grpc/grpc-swift-nio-transport", exact: "2.9.2"),
     .package(url: "https://github.com/grpc/grpc-swift-protobuf", exact: "2.4.1"),
-    .package(url: "https://github.com/hummingbird-project/hummingbird", exact: "2.28.1"),
+    .package(url: "https://github.com/hummingbird-project/hummingbird", exact: "2.28.1", traits: []),
     .package(url: "https://github.com/swift-server/async-http-client", exact: "1.37.0"),
     .package(url: "https://github.com/jpsim/Yams", exact: "6.2.2"),
 ]

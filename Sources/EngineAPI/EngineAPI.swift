@@ -57,6 +57,13 @@ public struct EngineAPI: Sendable {
         }
     }
 
+    /// Proposes a new object that depends on no other: whether its name is free is found where it is applied, so nothing
+    /// has to be read before.
+    func create(_ object: ClusterObject) async throws {
+        if let refusal = DockerTexts.refusal(of: await cluster.membership()) { throw refusal }
+        _ = try await cluster.propose(Transaction([.create(object)], time: cluster.now()))
+    }
+
     /// The update that a user based on a version.
     ///
     /// - Throws: ``Failure`` with code `conflict` when another user's update came first.

@@ -1,15 +1,17 @@
 import DockerSchema
 import HTTPTypes
 import Hummingbird
+import HummingbirdTLS
 public import Logging
 import NIOCore
 import Primitives
 import ServiceLifecycle
 
-/// Serves ``EngineAPI`` on a unix socket.
+/// Serves ``EngineAPI`` on a unix socket, and over TLS where that is asked for.
 public struct EngineServer: Sendable {
     private let api: EngineAPI
     private let socketPath: String
+    private let secure: SecureListener?
     private let logger: Logger
     private let onListening: @Sendable () async -> Void
 
@@ -17,22 +19,36 @@ public struct EngineServer: Sendable {
     ///   - socketPath: a leftover socket is replaced; the folder must exist, and its mode decides who may connect.
     ///   - onListening: called once clients can connect; the place for chmod and readiness.
     public init(
-        api: EngineAPI, socketPath: String, logger: Logger, onListening: @escaping @Sendable () async -> Void = {}
+        api: EngineAPI, socketPath: String, secure: SecureListener? = nil, logger: Logger,
+        onListening: @escaping @Sendable () async -> Void = {}
     ) {
         self.api = api
         self.socketPath = socketPath
+        self.secure = secure
         self.logger = logger
         self.onListening = onListening
     }
 
-    /// Serves until the surrounding ServiceGroup shuts down gracefully or the task is cancelled.
+    /// Serves until the surrounding ServiceGroup shuts down gracefully, the task is cancelled, or a listener fails.
     public func run() async throws {
-        let application = Application(
-            responder: EngineResponder(api: api),
+        let responder = EngineResponder(api: api)
+        let local = Application(
+            responder: responder,
             configuration: ApplicationConfiguration(address: .unixDomainSocket(path: socketPath)),
             onServerRunning: { [onListening] _ in await onListening() },
             logger: logger)
-        try await application.run()
+        guard let secure else { return try await local.run() }
+        let remote = Application(
+            responder: responder, server: try .tls(.http1(), tlsConfiguration: secure.configuration),
+            configuration: ApplicationConfiguration(address: .hostname(secure.host, port: secure.port)),
+            onServerRunning: { [logger] _ in logger.info("the API answers at tcp://\(secure.host):\(secure.port)") },
+            logger: logger)
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { try await local.run() }
+            group.addTask { try await remote.run() }
+            try await group.next()
+            group.cancelAll()
+        }
     }
 }
 

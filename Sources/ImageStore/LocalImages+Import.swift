@@ -1,3 +1,4 @@
+import LinuxSystem
 public import NIOCore
 import NIOPosix
 import Primitives
@@ -22,7 +23,7 @@ extension LocalImages {
         }
         var config = ImageConfig()
         for change in changes { try config.apply(change: change) }
-        let created = currentTime()
+        let created = Clock.wallTime
         config.created = created
         let prepared = config
         return try await Self.naming("import the archive") {
@@ -107,7 +108,7 @@ extension LocalImages {
             return StoredImage(
                 manifest: try blobs.add(canonicalJSON(manifest), mediaType: MediaType.ociManifest),
                 config: configDescriptor,
-                layers: layers, diffIDs: diffIDs, storedAtNanoseconds: currentTime().nanoseconds)
+                layers: layers, diffIDs: diffIDs, storedAtNanoseconds: Clock.wallTime.nanoseconds)
         }
     }
 

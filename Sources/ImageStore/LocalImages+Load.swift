@@ -1,4 +1,5 @@
 import Glibc
+import LinuxSystem
 import Primitives
 
 extension LocalImages {
@@ -98,7 +99,7 @@ extension LocalImages {
         descriptor.mediaType = mediaType
         let image = StoredImage(
             manifest: descriptor, config: manifest.config, layers: manifest.layers, diffIDs: config.diffIDs,
-            storedAtNanoseconds: currentTime().nanoseconds)
+            storedAtNanoseconds: Clock.wallTime.nanoseconds)
         return try await record(image, target: top.digest, names: references)
     }
 

@@ -1,3 +1,4 @@
+import LinuxSystem
 import NIOPosix
 import Primitives
 import Synchronization
@@ -121,7 +122,7 @@ extension LocalImages {
         let descriptor = ContentDescriptor(mediaType: mediaType, digest: chosen.digest, size: Int64(chosen.bytes.count))
         let image = StoredImage(
             manifest: descriptor, config: manifest.config, layers: manifest.layers, diffIDs: config.diffIDs,
-            storedAtNanoseconds: currentTime().nanoseconds)
+            storedAtNanoseconds: Clock.wallTime.nanoseconds)
         index.add(image)
         if reference.digest == nil { index.set(reference, target: top.digest, manifest: chosen.digest) }
         index.set(reference.pinned(to: top.digest), target: top.digest, manifest: chosen.digest)

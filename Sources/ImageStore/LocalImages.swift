@@ -220,10 +220,3 @@ private enum Activity {
     case storing(Int)
     case collecting
 }
-
-/// The wall clock, read at the shell's edge.
-func currentTime() -> Timestamp {
-    var time = timespec()
-    clock_gettime(CLOCK_REALTIME, &time)
-    return Timestamp(nanoseconds: Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec))
-}

@@ -9,6 +9,8 @@ public struct Swarmctl: AsyncParsableCommand {
         abstract: "Run containers on a cluster of machines.",
         discussion: """
             The daemon is found at --host, else SWARM_HOST, else DOCKER_HOST, else unix:///run/swarm/swarm.sock.
+            One at tcp://HOST:PORT is asked over TLS with --tlscacert, --tlscert and --tlskey, or with ca.pem, cert.pem and
+            key.pem in the folder SWARM_CERT_PATH or DOCKER_CERT_PATH.
 
             EXAMPLES
               swarmctl init                          make this machine the first manager
@@ -80,6 +82,17 @@ struct ConnectionOptions: ParsableArguments {
         name: [.customShort("H"), .long],
         help: ArgumentHelp("The daemon's address: unix://PATH, tcp://HOST:PORT.", valueName: "address"))
     var host: String?
+    @Option(help: ArgumentHelp("The authority of a daemon that answers over TLS (PEM).", valueName: "file"))
+    var tlscacert: String?
+    @Option(help: ArgumentHelp("This client's certificate (PEM).", valueName: "file")) var tlscert: String?
+    @Option(help: ArgumentHelp("The key of this client's certificate (PEM).", valueName: "file")) var tlskey: String?
+
+    func engine() throws -> EngineClient {
+        let environment = ProcessInfo.processInfo.environment
+        let certificates = try ClientCertificates.find(
+            authority: tlscacert, certificate: tlscert, key: tlskey, environment: environment)
+        return try EngineClient(host: host, certificates: certificates, environment: environment)
+    }
 }
 
 /// A command that talks to the daemon.
@@ -90,6 +103,6 @@ protocol EngineCommand: AsyncParsableCommand {
 
 extension EngineCommand {
     mutating func run() async throws {
-        try await run(try EngineClient(host: connection.host, environment: ProcessInfo.processInfo.environment))
+        try await run(try connection.engine())
     }
 }

@@ -1,5 +1,7 @@
 import ArgumentParser
+import EngineAPI
 import Glibc
+import LinuxSystem
 import Logging
 import Primitives
 
@@ -11,7 +13,9 @@ struct Swarmd: AsyncParsableCommand {
         discussion: """
             Containers go on when swarmd ends; it picks them up when it starts again.
 
-            EXAMPLE: swarmd --insecure-registry registry.local:5000
+            EXAMPLES:
+              swarmd --insecure-registry registry.local:5000
+              swarmd --tcp 0.0.0.0:2376 --tlscacert ca.pem --tlscert server.pem --tlskey server-key.pem
             """)
 
     @Option(help: "The node's state.") var state = "/var/lib/swarm"
@@ -22,10 +26,19 @@ struct Swarmd: AsyncParsableCommand {
     @Option(help: "The cgroup below which containers are, in every hierarchy.") var cgroupParent = "/swarm"
     @Option(help: "A registry (HOST:PORT) or network (CIDR) reached by plain HTTP; may be repeated.")
     var insecureRegistry: [String] = []
+    @Option(help: "Answer the HTTP API at this HOST:PORT too, to clients with a certificate of --tlscacert.")
+    var tcp: String?
+    @Option(help: "The authority that signs clients' certificates (PEM).") var tlscacert: String?
+    @Option(help: "The API's certificate (PEM).") var tlscert: String?
+    @Option(help: "The key of the API's certificate (PEM).") var tlskey: String?
     @Option(help: "trace, debug, info, notice, warning, error or critical.") var logLevel = "info"
+
+    /// More would speed nothing up here, and each keeps some MB that its threads once needed.
+    private static let heaps: Int32 = 2
 
     func run() async throws {
         signal(SIGPIPE, SIG_IGN)
+        CurrentProcess.limitHeaps(to: Swarmd.heaps)
         LoggingSystem.bootstrap { LineLogHandler(label: $0) }
         var log = Logger(label: "swarmd")
         guard let level = Logger.Level(rawValue: logLevel) else {
@@ -36,7 +49,7 @@ struct Swarmd: AsyncParsableCommand {
             let settings = DaemonSettings(
                 state: state, run: run, socket: socket ?? "\(run)/swarm.sock",
                 containerInit: containerInit ?? ProgramFolder.path + "/container-init", cgroupParent: cgroupParent,
-                insecureRegistries: insecureRegistry)
+                insecureRegistries: insecureRegistry, secure: try secureListener())
             try await Daemon(settings: settings, log: log).run()
         } catch {
             // One line, whatever went wrong, then a failure that a supervisor sees.
@@ -44,6 +57,17 @@ struct Swarmd: AsyncParsableCommand {
             text.withUTF8 { _ = write(2, $0.baseAddress, $0.count) }
             throw ExitCode.failure
         }
+    }
+
+    /// The API may do anything with the machine: over TCP it is never served without knowing who asks.
+    private func secureListener() throws(Failure) -> SecureListener? {
+        guard let tcp else { return nil }
+        guard let tlscacert, let tlscert, let tlskey else {
+            throw Failure(
+                .invalidArgument,
+                "--tcp needs --tlscacert, --tlscert and --tlskey: whoever reaches the API is root on this machine")
+        }
+        return try SecureListener(address: tcp, authority: tlscacert, certificate: tlscert, key: tlskey)
     }
 }
 
@@ -54,6 +78,7 @@ struct DaemonSettings: Sendable {
     var containerInit: String
     var cgroupParent: String
     var insecureRegistries: [String]
+    var secure: SecureListener?
 }
 
 /// The folder of the running program.

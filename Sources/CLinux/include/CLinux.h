@@ -21,6 +21,8 @@ int clinux_unshare(int flags);
 int clinux_setns(int fd, int flags);
 int clinux_pivot_root(const char *new_root, const char *put_old);
 int clinux_pidfd_open(pid_t pid);
+// mallopt(M_ARENA_MAX): how many heaps the threads share.
+void clinux_limit_heaps(int count);
 int clinux_pidfd_send_signal(int pidfd, int signal);
 /// Starts a program whose descriptor i is fds[i], which has no other one, no blocked signal and default dispositions.
 /// executable_fd is what runs; argv[0] is only its name. Returns 0 or an errno value; errno is not set.

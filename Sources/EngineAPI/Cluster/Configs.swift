@@ -29,12 +29,7 @@ extension EngineAPI {
         try PayloadRules.checkSize(data, kind: "config", limit: EngineLimits.configBytes)
         let config = ClusterModel.Config(
             id: ConfigID(value: cluster.freshID()), name: name, labels: body.Labels ?? [:], data: data)
-        try await write { tables in
-            if tables.config(named: name) != nil {
-                throw Failure(TransactionRefusal.nameTaken(kind: "config", name: name))
-            }
-            return [.create(.config(config))]
-        }
+        try await create(.config(config))
         return try Reply.json(Docker.Created(ID: config.id.description), status: .created)
     }
 

@@ -29,12 +29,7 @@ extension EngineAPI {
         try PayloadRules.checkSize(data, kind: "secret", limit: EngineLimits.secretBytes)
         let secret = Secret(
             id: SecretID(value: cluster.freshID()), name: name, labels: body.Labels ?? [:], data: data)
-        try await write { tables in
-            if tables.secret(named: name) != nil {
-                throw Failure(TransactionRefusal.nameTaken(kind: "secret", name: name))
-            }
-            return [.create(.secret(secret))]
-        }
+        try await create(.secret(secret))
         return try Reply.json(Docker.Created(ID: secret.id.description), status: .created)
     }
 

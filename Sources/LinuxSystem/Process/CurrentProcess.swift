@@ -29,6 +29,18 @@ public enum CurrentProcess {
         _ = name.withCString { clinux_prctl(setName, UInt(bitPattern: $0), 0, 0, 0) }
     }
 
+    /// Leaves the session and process group of the parent for new ones.
+    public static func startSession() throws(Errno) {
+        try checked(setsid())
+    }
+
+    /// How many heaps the threads of this process share; to be called before there are others.
+    ///
+    /// The C library makes up to eight for each processor, and memory that one of them has freed serves no other.
+    public static func limitHeaps(to count: Int32) {
+        clinux_limit_heaps(count)
+    }
+
     public static func setNoNewPrivileges() throws(Errno) {
         try checked(clinux_prctl(noNewPrivileges, 1, 0, 0, 0))
     }

@@ -10,20 +10,14 @@ struct EngineClient: Sendable {
     /// `unix:///run/swarm/swarm.sock`, for messages.
     let address: String
     private let base: String
+    private let http: HTTPClient
 
     static let defaultAddress = "unix:///run/swarm/swarm.sock"
 
-    // One client for the process; it lives until the process ends.
-    private static let http: HTTPClient = {
-        var configuration = HTTPClient.Configuration()
-        configuration.timeout.connect = .seconds(CommandLimits.connectSeconds)
-        // A daemon that does not listen is an answer; waiting for it is up to the user.
-        configuration.connectionPool.retryConnectionEstablishment = false
-        return HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
-    }()
-
-    /// - Parameter host: the `--host` option, preferred to the environment.
-    init(host: String?, environment: [String: String]) throws {
+    /// - Parameters:
+    ///   - host: the `--host` option, preferred to the environment.
+    ///   - certificates: what a daemon that answers over TLS is asked with.
+    init(host: String?, certificates: ClientCertificates? = nil, environment: [String: String]) throws {
         let named = [host, environment["SWARM_HOST"], environment["DOCKER_HOST"]].compactMap { $0 }
         address = named.first { !$0.isEmpty } ?? EngineClient.defaultAddress
         let parts = address.components(separatedBy: "://")
@@ -32,10 +26,12 @@ struct EngineClient: Sendable {
             var allowed = CharacterSet.urlHostAllowed
             allowed.remove("/")
             base = "http+unix://" + (parts[1].addingPercentEncoding(withAllowedCharacters: allowed) ?? "")
-        case ("tcp", 2), ("http", 2): base = "http://" + parts[1]
+        case ("tcp", 2): base = (certificates == nil ? "http://" : "https://") + parts[1]
+        case ("http", 2): base = address
         case ("https", 2): base = address
         default: throw CommandFailure("host \"\(address)\" is not unix://PATH or tcp://HOST:PORT")
         }
+        http = try HTTPClients.client(certificates)
     }
 
     func get<Value: Decodable>(
@@ -87,7 +83,7 @@ struct EngineClient: Sendable {
         request.body = body
         let response: HTTPClientResponse
         do {
-            response = try await EngineClient.http.execute(request, deadline: .distantFuture)
+            response = try await http.execute(request, deadline: .distantFuture)
         } catch {
             throw CommandFailure(
                 "cannot reach the daemon at \(address): \(EngineClient.reason(error)); is swarmd running, and may you "
