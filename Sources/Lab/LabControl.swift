@@ -43,7 +43,8 @@ struct LabControl {
         // Not a child of nsenter's, which stops with its child (`lab stop`), and then would never reap it: the lab's first
         // process is its parent.
         let arguments = [
-            "setsid", "--fork", "sh", "-c", script, "sh", folder.node(node), settings.swarmd, "--container-init", settings.containerInit,
+            "setsid", "--fork", "sh", "-c", script, "sh", folder.node(node), settings.swarmd, "--container-init",
+            settings.containerInit,
             "--cgroup-parent", "\(folder.cgroupParent)/\(node)", "--socket", "/run/swarm/swarm.sock",
             // The lab's registry speaks plain HTTP, and only hosts of the lab reach it.
             "--insecure-registry", "\(settings.prefix).0/24",

@@ -1,4 +1,4 @@
-import ClusterModel
+public import ClusterModel
 import Primitives
 
 extension ClusterTask {
@@ -70,7 +70,7 @@ extension Service {
     ///
     /// The version tells most; when it differs the content decides, so that a rollback keeps the tasks that were
     /// never replaced, and new constraints keep those tasks whose node satisfies them.
-    func isOutdated(_ task: ClusterTask, on node: Node?) -> Bool {
+    public func isOutdated(_ task: ClusterTask, on node: Node?) -> Bool {
         if task.serviceVersion == taskVersion { return false }
         if task.endpointMode != spec.endpointMode { return true }
         // A new task gets its ports with its addresses.

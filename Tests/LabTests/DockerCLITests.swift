@@ -73,7 +73,7 @@ extension AppTests {
             for node in lab.nodes { try lab.on(node, "image", "tag", "box:1", "box:2") }
             let created = try docker(
                 "service", "create", "--name", "cli", "--no-resolve-image", "--replicas", "2", "--update-monitor",
-                "500ms", "--rollback-monitor", "500ms", "--restart-delay", "200ms", "box:1", "sh", "-c",
+                "500ms", "--rollback-monitor", "500ms", "--restart-delay", "200ms", "--init", "box:1", "sh", "-c",
                 "echo speaking; exec sleep 1000")
             #expect(created.contains("Service") && created.contains("converged"))
             #expect(try running("cli").count == 2)
@@ -113,7 +113,7 @@ extension AppTests {
         @Test func itReportsAFailedUpdate() throws {
             try docker(
                 "service", "create", "--name", "failing", "--no-resolve-image", "--update-monitor", "1s",
-                "--restart-delay", "200ms", "box:1", "sleep", "1000")
+                "--restart-delay", "200ms", "--init", "box:1", "sleep", "1000")
             let text = try refusal("service", "update", "--no-resolve-image", "--args", "false", "failing")
             #expect(text.contains("paused"), "\(text)")
             #expect(try docker("service", "ps", "--no-trunc", "failing").contains("non-zero exit (1)"))
@@ -130,6 +130,7 @@ extension AppTests {
               web:
                 image: box:1
                 command: sleep 1000
+                init: true
                 networks: [front]
                 configs: [settings]
                 secrets: [key]

@@ -32,11 +32,13 @@ extension AppTests {
                 CMD ["trap 'echo got usr1; exit 0' USR1; echo $GREETING:$(id -u):$(pwd):$(stat -c %F /anonymous); \
                 grep -c /anonymous /proc/mounts; while true; do sleep 0.1; done"]
                 """)
-            try AppTests.create("configured", "--constraint", "node.hostname==n2", "configured:1")
+            try AppTests.create(
+                "configured", "--stop-grace-period", "5s", "--constraint", "node.hostname==n2", "configured:1")
             try lab.waitUntil("it has spoken") {
                 try AppTests.logs("configured").contains("hello:1000:/work:directory\n1")
             }
-            try lab.on("n1", "service", "scale", "configured=0")
+            // Of an ended task that was replaced, the log stays.
+            try lab.on("n1", "service", "update", "--no-resolve-image", "--force", "--detach", "configured")
             try lab.waitUntil("the image's signal came") { try AppTests.logs("configured").contains("got usr1") }
             try AppTests.remove("configured")
             try lab.waitUntil("the anonymous volume went with its task") {

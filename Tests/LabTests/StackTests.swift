@@ -13,9 +13,11 @@ extension AppTests {
                 configs: [{source: settings, target: /settings}]
                 secrets: [key]
                 volumes: ["kept:/kept"]
-                deploy: {replicas: 2}
+                init: true
+                deploy: {replicas: 2, update_config: {parallelism: 0, monitor: 500ms}}
               side:
                 image: box:1
+                init: true
                 command: sleep 1000
             networks:
               front: {}
@@ -102,11 +104,12 @@ extension AppTests {
             let lab = try AppTests.lab()
             let folder = try AppTests.folder("unknown")
             try write(
-                "services:\n  web:\n    image: box:1\n    command: sleep 1000\n    colour: red\n", "unknown.yml",
+                "services:\n  web:\n    image: box:1\n    command: sleep 1000\n    init: true\n    colour: red\n",
+                "unknown.yml",
                 in: folder)
             let result = try deploy("\(folder)/unknown.yml", "unknown")
             #expect(result.status == 0, "\(result.errors)")
-            #expect(result.errors.contains("unknown.yml:5") && result.errors.contains("colour"), "\(result.errors)")
+            #expect(result.errors.contains("unknown.yml:6") && result.errors.contains("colour"), "\(result.errors)")
             try lab.on("n1", "stack", "rm", "unknown")
             let strict = try lab.exec(
                 "n1",

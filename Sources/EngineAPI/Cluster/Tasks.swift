@@ -2,6 +2,7 @@ import ClusterModel
 import ClusterState
 import DockerSchema
 import Hummingbird
+import Orchestration
 import Primitives
 
 extension EngineAPI {
@@ -58,9 +59,17 @@ struct TaskSelection {
                 && filters.allowsExact("runtime", "container")
                 && filters.allowsLabels("label", tables.services[task.serviceID]?.spec.labels ?? [:])
                 && filters.allows("_up-to-date") { wanted in
-                    let isUpToDate = tables.services[task.serviceID]?.taskVersion == task.serviceVersion
-                    return isUpToDate == ["true", "1"].contains(wanted)
+                    let service = tables.services[task.serviceID]
+                    return (service.map { isUpToDate(task, of: $0, tables) } ?? false)
+                        == ["true", "1"].contains(wanted)
                 }
         }
+    }
+
+    /// A rollback keeps the tasks that it finds as they should be, though they bear an older version.
+    private func isUpToDate(_ task: ClusterTask, of service: Service, _ tables: ClusterTables) -> Bool {
+        if task.serviceVersion == service.taskVersion { return true }
+        return !task.status.state.isTerminal
+            && !service.isOutdated(task, on: task.nodeID.flatMap { tables.nodes[$0] })
     }
 }
