@@ -67,10 +67,12 @@ extension ClusterTask {
 
     var endpoints: [NetworkEndpoint] {
         guard let nodeID, status.state >= .assigned, status.state <= .running else { return [] }
+        // A task that is to end is no answer any more, even where its node is lost and cannot say so.
+        let isServing = status.isServing && desiredState <= .running
         return networks.map { attachment in
             NetworkEndpoint(
                 network: attachment.network, task: id, node: nodeID, address: attachment.address,
-                serviceName: serviceName, taskName: name, aliases: attachment.aliases, isServing: status.isServing,
+                serviceName: serviceName, taskName: name, aliases: attachment.aliases, isServing: isServing,
                 ports: ports.filter { $0.mode == .ingress })
         }
     }

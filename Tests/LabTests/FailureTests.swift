@@ -160,7 +160,7 @@ import Testing
                 if result.status == 0 { acknowledged.append(name) } else { failure = result }
             }
             let answer = try #require(failure)
-            #expect(answer.status == 1 && answer.errors.contains("disk is full; make room"), "\(answer.errors)")
+            #expect(answer.status == 1 && answer.errors.contains("the disk is full: make room"), "\(answer.errors)")
             #expect(acknowledged.count > 3)
             try lab.waitUntil("swarmd has ended") { try !own("first.code").isEmpty }
             #expect(try own("first.code") == "1\n")

@@ -44,7 +44,13 @@ final class Lab: Sendable {
         }.sorted()
     }
 
-    func address(of node: String) -> String { "\(prefix).\(10 + (Int(node.dropFirst()) ?? 0))" }
+    func address(of host: String) -> String {
+        switch host {
+        case "outside": "\(prefix).2"
+        case "registry": "\(prefix).3"
+        default: "\(prefix).\(10 + (Int(host.dropFirst()) ?? 0))"
+        }
+    }
 
     /// Of the host that a registry may be started on.
     var registryAddress: String { "\(prefix).3" }

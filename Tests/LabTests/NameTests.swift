@@ -101,7 +101,7 @@ import Testing
             ])
         try lab.waitUntil("the port answers on n1") { try lab.answers(8096, at: lab.address(of: "n1")) }
         try lab.waitUntil("the request is logged") { try !logs("seen").isEmpty }
-        #expect(try !logs("seen").contains("\(lab.address(of: "outside")):"))
+        #expect(try !logs("seen").contains("\(lab.address(of: "outside"))]:"))
         try lab.waitUntil("the port answers on n2") { try lab.answers(8096, at: lab.address(of: "n2")) }
         try expectClient("seen")
         try lab.on("n1", "service", "rm", "seen")
@@ -116,6 +116,6 @@ import Testing
         let lab = try lab()
         try lab.waitUntil(
             "\(service) has seen the client's address",
-            { try logs(service).contains("\(lab.address(of: "outside")):") }, sourceLocation: sourceLocation)
+            { try logs(service).contains("\(lab.address(of: "outside"))]:") }, sourceLocation: sourceLocation)
     }
 }

@@ -56,7 +56,7 @@ struct NetworkChecks {
         defer { try? lab.stop(server, on: "outside") }
         try lab.waitUntil("the server outside answers") { try lab.answers(8000, at: "127.0.0.1") }
         let ask =
-            "until wget -q -T 2 -O /dev/null http://\(outside):8000/; do sleep 0.2; done; echo reached; exec sleep 1000"
+            "until wget -q -O /dev/null http://\(outside):8000/; do sleep 0.2; done; echo reached; exec sleep 1000"
         try create(
             "outward", ["--mode", "global", "box:1", "sh", "-c", ask], sourceLocation: sourceLocation)
         for node in lab.nodes {

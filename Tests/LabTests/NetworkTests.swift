@@ -132,7 +132,13 @@ import Testing
                 name, "--network", "secret", "--constraint", "node.hostname==\(node)", "box:1", "sleep", "1000")
         }
         let (sink, source) = (try lab.processID(of: "sink", on: "n2"), try lab.processID(of: "source", on: "n1"))
-        let address = try #require(try lab.addresses(of: "sink", node: "n1", inside: source).first)
+        var addresses: Set<String> = []
+        // The node may hear of the new network a moment after its container runs.
+        try lab.waitUntil("the name leads to the sink") {
+            addresses = try lab.addresses(of: "sink", node: "n1", inside: source)
+            return !addresses.isEmpty
+        }
+        let address = try #require(addresses.first)
         let base = "\(lab.folder)/capture"
         var captures: [(host: String, pid: String)] = []
         for node in lab.nodes { captures.append((node, try capture(node, "eth0", to: "\(base).\(node)"))) }
