@@ -126,16 +126,20 @@ import Testing
         let markers = (0..<2).map { _ in (0..<32).map { _ in UInt8.random(in: 0...255) } }
         let words = markers.map { $0.map { String(format: "%02x", $0) }.joined() }
         try lab.on("n4", "leave")
+        // It comes back as another node: this entry would stay down.
+        try lab.waitUntil("the left node is removed") {
+            try lab.exec("n1", ["swarmctl", "node", "rm", "n4"]).status == 0
+        }
         try lab.on("n1", "network", "create", "secret")
-        for (name, node) in [("sink", "n2"), ("source", "n1")] {
+        for (name, node) in [("receiver", "n2"), ("source", "n1")] {
             try create(
                 name, "--network", "secret", "--constraint", "node.hostname==\(node)", "box:1", "sleep", "1000")
         }
-        let (sink, source) = (try lab.processID(of: "sink", on: "n2"), try lab.processID(of: "source", on: "n1"))
+        let (sink, source) = (try lab.processID(of: "receiver", on: "n2"), try lab.processID(of: "source", on: "n1"))
         var addresses: Set<String> = []
         // The node may hear of the new network a moment after its container runs.
         try lab.waitUntil("the name leads to the sink") {
-            addresses = try lab.addresses(of: "sink", node: "n1", inside: source)
+            addresses = try lab.addresses(of: "receiver", node: "n1", inside: source)
             return !addresses.isEmpty
         }
         let address = try #require(addresses.first)
@@ -170,7 +174,7 @@ import Testing
             // The overlay's datagrams are there, so the capture saw the traffic: the port 4789 twice, UDP.
             #expect(try holds("\(base).\(node)", [0x12, 0xb5, 0x12, 0xb5]))
         }
-        try lab.on("n1", "service", "rm", "source", "sink")
+        try lab.on("n1", "service", "rm", "source", "receiver")
     }
 
     private func leader() throws -> String {
