@@ -272,8 +272,11 @@ public final class Manager: Sendable {
                 return try await body()
             } catch let error where error.isWorthRetrying && SystemClock.monotonic < deadline {
                 try await Task.sleep(for: ManagerLimits.proposeRetry)
-            } catch let error as RPCError {
+            } catch let error as RPCError where [.unavailable, .deadlineExceeded, .cancelled].contains(error.code) {
                 throw Failure(.unavailable, "the leader does not answer: \(error.message)")
+            } catch let error as RPCError {
+                // The leader's own refusal: the caller's status and whether it tries again depend on its kind.
+                throw error.failure
             }
         }
     }
