@@ -112,7 +112,7 @@ extension AppTests {
         /// An update that fails is an exit code, and the tasks' errors.
         @Test func itReportsAFailedUpdate() throws {
             try docker(
-                "service", "create", "--name", "failing", "--no-resolve-image", "--update-monitor", "1s",
+                "service", "create", "--name", "failing", "--no-resolve-image", "--update-monitor", "5s",
                 "--restart-delay", "200ms", "--init", "box:1", "sleep", "1000")
             let text = try refusal("service", "update", "--no-resolve-image", "--args", "false", "failing")
             #expect(text.contains("paused"), "\(text)")
