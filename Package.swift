@@ -101,7 +101,7 @@ let drivers: [Target] = [
         "ImageStore",
         ["Primitives", "LinuxSystem", "CArchive", asyncHTTPClient, crypto, nioCore, nioPosix, nioHTTP1, nioSSL]),
     tests("ImageStore", ["Primitives", crypto, nioCore]),
-    module("OverlayDataplane", ["Primitives", "ClusterModel", "OverlayProtocol", "CLinux"]),
+    module("OverlayDataplane", ["Primitives", "ClusterModel", "LinuxSystem", "OverlayProtocol", "CLinux"]),
     program("overlay-bench", ["Primitives", "ClusterModel", "OverlayProtocol", "OverlayDataplane", "CLinux"]),
     tests(
         "OverlayDataplane", ["Primitives", "ClusterModel", "OverlayProtocol", "overlay-bench"],
@@ -155,7 +155,8 @@ let shells: [Target] = [
         "ManagerNode",
         [
             "Primitives", "ClusterModel", "ClusterMessages", "ClusterState", "Consensus", "DurableLog",
-            "Orchestration", "Assignments", "ClusterIdentity", "ClusterWire", deques, protobuf, grpc, logging, x509,
+            "Orchestration", "Assignments", "ClusterIdentity", "ClusterWire", "LinuxSystem", deques, protobuf, grpc,
+            logging, x509,
         ]),
     tests("ManagerNode", ["Primitives", "ClusterModel", "ClusterState", "Consensus"]),
     module("Lab", ["Primitives", argumentParser]),

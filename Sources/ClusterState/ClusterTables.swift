@@ -20,6 +20,7 @@ public struct ClusterTables: Sendable {
     private var networkNames: TreeDictionary<String, NetworkID> = [:]
     private var secretNames: TreeDictionary<String, SecretID> = [:]
     private var configNames: TreeDictionary<String, ConfigID> = [:]
+    private var nodesByMember: TreeDictionary<UInt64, NodeID> = [:]
 
     public init() {}
 
@@ -40,6 +41,9 @@ public struct ClusterTables: Sendable {
 
     /// The node's tasks, ended ones included, ordered by id.
     public func tasks(on node: NodeID) -> [ClusterTask] { resolved(tasksByNode[node]) }
+
+    /// The manager with this raft id.
+    public func node(ofMember raftID: UInt64) -> Node? { nodesByMember[raftID].flatMap { nodes[$0] } }
 
     public func service(named name: String) -> Service? { serviceNames[name].flatMap { services[$0] } }
     public func network(named name: String) -> Network? { networkNames[name].flatMap { networks[$0] } }
@@ -202,7 +206,9 @@ extension ClusterTables {
     private mutating func put(_ object: ClusterObject) {
         switch object {
         case .cluster(let value): cluster = value
-        case .node(let value): nodes.set(value, for: value.id)
+        case .node(let value):
+            nodes.set(value, for: value.id)
+            if let member = value.manager?.raftID { nodesByMember[member] = value.id }
         case .service(let value):
             services.set(value, for: value.id)
             serviceNames[value.spec.name] = value.id
@@ -225,7 +231,10 @@ extension ClusterTables {
     private mutating func remove(_ object: ClusterObject) {
         switch object {
         case .cluster: cluster = nil
-        case .node(let value): nodes.set(nil, for: value.id)
+        case .node(let value):
+            nodes.set(nil, for: value.id)
+            // Another node's entry of the same raft id would be a newer one.
+            if let member = value.manager?.raftID, nodesByMember[member] == value.id { nodesByMember[member] = nil }
         case .service(let value):
             services.set(nil, for: value.id)
             serviceNames[value.spec.name] = nil
@@ -256,7 +265,7 @@ extension ClusterTables {
 extension ClusterObject {
     /// Fields that have another writer keep their stored values: a node's status and description, a task's status once
     /// its agent has it, and the cluster's revocations.
-    fileprivate mutating func keepObservations(of current: ClusterObject) {
+    mutating func keepObservations(of current: ClusterObject) {
         switch (self, current) {
         case (.task(var task), .task(let stored)):
             guard stored.status.state > .assigned || stored.status.state > task.status.state else { return }

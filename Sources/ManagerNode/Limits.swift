@@ -1,6 +1,8 @@
+import ClusterState
+
 public enum ManagerLimits {
     /// Raft's tick; the election timeout is 10 to 20 of them.
-    static let tickMilliseconds: Int32 = 50
+    static let tick = Duration.milliseconds(50)
     /// Inputs waiting for the Raft thread; proposals above it are refused, messages dropped (Raft sends them again).
     static let inputs = 100_000
     /// Messages waiting for one peer; more are dropped.
@@ -19,6 +21,8 @@ public enum ManagerLimits {
     static let pendingChanges = 10_000
     /// How long a write waits for a leader and its commit.
     static let proposeTimeout = Duration.seconds(20)
+    /// How long a read waits for the leader's confirmation before it is asked for again.
+    static let readTimeout = Duration.seconds(1)
     /// Between two attempts of a write that found no leader.
     static let proposeRetry = Duration.milliseconds(50)
     /// Assignments wait this long for others to go with them.
@@ -33,6 +37,14 @@ public enum ManagerLimits {
     static let followedEvents = 10_000
     /// Statuses written by one transaction.
     static let observationsPerTransaction = 200
+    /// Estimated bytes of the statuses of one transaction: half of what a transaction may have.
+    static let observationBytesPerTransaction = StateLimits.transactionBytes / 2
+    /// How long a control loop rests whose transactions were refused three times in a row; twice as long each further time.
+    static let refusedLoopRest = Duration.milliseconds(100)
+    /// The rest is doubled so often at most: 6.4 s.
+    static let refusedLoopShifts = 6
+    /// Refusals in a row that are worth a warning.
+    static let refusalsToReport = 5
     /// Messages waiting for one agent; a session that cannot keep up is ended and starts anew.
     static let sessionMessages = 10_000
     /// Between two attempts to reach a peer.

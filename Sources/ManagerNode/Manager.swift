@@ -5,6 +5,7 @@ public import ClusterWire
 public import Consensus
 import GRPCCore
 public import Logging
+import LinuxSystem
 public import Primitives
 import SwiftProtobuf
 import Synchronization
@@ -75,7 +76,7 @@ public final class Manager: Sendable {
         var tables = try snapshot.map { try Snapshot.decode($0) } ?? ClusterTables()
         tables.skip(to: restored.applied)
         _ = replica.observe { [history] changes, view in
-            if !changes.isEmpty { history.record(changes, view.tables, at: SystemClock.wall) }
+            if !changes.isEmpty { history.record(changes, view.tables, at: Clock.wallTime) }
             if let failure = view.failure { history.end(failure) }
         }
         let node = try RaftNode(id: settings.raftID, restored: restored, random: SeededRandom(seed: seed))
@@ -118,12 +119,11 @@ public final class Manager: Sendable {
     }
 
     private func lead() async {
-        do {
-            // Everything of earlier terms is applied here before anything is decided on it.
-            let index = try await readIndex()
-            try await replica.waitUntilApplied(index)
-        } catch {
-            return
+        // Everything of earlier terms is applied here before anything is decided on it.
+        while (try? await replica.waitUntilApplied(readIndex())) == nil {
+            try? await Task.sleep(for: ManagerLimits.proposeRetry)
+            // Whoever leads no more is cancelled.
+            if Task.isCancelled || failure != nil { return }
         }
         log.info("leading the cluster in term \(replica.view.status.term)")
         let leader = Leader(
@@ -191,10 +191,25 @@ public final class Manager: Sendable {
 
     /// Writes through whichever manager leads, and returns once the change is applied here.
     ///
+    /// An attempt whose outcome is not known, because the leader died or the connection broke, is made again; where that
+    /// is refused because the first one was made after all, the change counts as made.
+    ///
     /// - Returns: the raft index of the change.
     /// - Throws: ``Failure``: `conflict` for a stale version, `unavailable` when no leader was found in time.
     public func propose(_ transaction: Transaction) async throws -> LogIndex {
-        let index = try await retrying { try await self.proposeOnce(transaction) }
+        var isUncertain = false
+        let index = try await retrying {
+            do {
+                return try await self.proposeOnce(transaction)
+            } catch let error where error.leavesOutcomeOpen {
+                isUncertain = true
+                throw error
+            } catch let refusal as Failure where isUncertain && refusal.mayBeOwnDoing {
+                let tables = try await self.freshTables()
+                guard tables.reflects(transaction) else { throw refusal }
+                return tables.index
+            }
+        }
         try await replica.waitUntilApplied(index)
         return index
     }
@@ -207,8 +222,14 @@ public final class Manager: Sendable {
         let client = WireControl.Client(wrapping: try connections.client(to: address))
         var options = CallOptions.defaults
         options.timeout = ManagerLimits.proposeTimeout
-        let answer = try await client.propose(
-            .with { $0.transaction = wireBytes(transaction.encoded()) }, options: options)
+        let answer: WireProposeAnswer
+        do {
+            answer = try await client.propose(
+                .with { $0.transaction = wireBytes(transaction.encoded()) }, options: options)
+        } catch let error as RPCError where ![.unavailable, .deadlineExceeded, .cancelled].contains(error.code) {
+            // The leader's own refusal: the caller's status and whether it tries again depend on its kind.
+            throw error.failure
+        }
         switch answer.answer {
         case .result(let result):
             switch try Result<UInt64, TransactionRefusal>(wire: result) {
@@ -266,17 +287,17 @@ public final class Manager: Sendable {
 
     /// Again and again while there is no leader, for the time that a user would wait.
     private func retrying<Value: Sendable>(_ body: () async throws -> Value) async throws -> Value {
-        let deadline = SystemClock.monotonic + ManagerLimits.proposeTimeout
+        let deadline = Clock.now + ManagerLimits.proposeTimeout
         while true {
             do {
                 return try await body()
-            } catch let error where error.isWorthRetrying && SystemClock.monotonic < deadline {
+            } catch let error where error.isWorthRetrying && Clock.now < deadline {
                 try await Task.sleep(for: ManagerLimits.proposeRetry)
-            } catch let error as RPCError where [.unavailable, .deadlineExceeded, .cancelled].contains(error.code) {
-                throw Failure(.unavailable, "the leader does not answer: \(error.message)")
             } catch let error as RPCError {
-                // The leader's own refusal: the caller's status and whether it tries again depend on its kind.
-                throw error.failure
+                throw Failure(
+                    .unavailable,
+                    "the leader does not answer (\(error.message)); the change may or may not have been made: look, then retry"
+                )
             }
         }
     }
@@ -290,22 +311,30 @@ private final class PeerBook: Sendable {
 }
 
 extension ClusterTables {
-    func managerAddress(of id: RaftID) -> String? {
-        var found: String?
-        nodes.forEachUnordered { node in
-            if let manager = node.manager, manager.raftID == id { found = manager.address }
-        }
-        return found
-    }
+    func managerAddress(of id: RaftID) -> String? { node(ofMember: id)?.manager?.address }
 }
 
 extension Error {
-    /// Nothing has happened, and it may work in a moment.
+    /// It may work in a moment.
     fileprivate var isWorthRetrying: Bool {
         switch self {
-        case let failure as Failure: failure.code == .unavailable && failure.message != Failure.lostToNewLeader.message
+        case let failure as Failure: failure.code == .unavailable
         case let error as RPCError: error.code == .unavailable
         default: false
         }
     }
+
+    /// The change may have been made, or may still be.
+    fileprivate var leavesOutcomeOpen: Bool {
+        switch self {
+        case let failure as Failure: failure.message == Failure.lostToNewLeader.message
+        case is RPCError: true
+        default: false
+        }
+    }
+}
+
+extension Failure {
+    /// What a change is refused with that has been made already.
+    fileprivate var mayBeOwnDoing: Bool { [.alreadyExists, .conflict, .notFound].contains(code) }
 }

@@ -1,5 +1,6 @@
 import CLinux
 import Glibc
+import LinuxSystem
 import OverlayProtocol
 import Primitives
 
@@ -78,11 +79,11 @@ final class Worker {
     }
 
     private func turn(_ tokens: UnsafeMutableBufferPointer<UInt64>) {
-        let wait = max(Duration.zero, nextTick - Clock.monotonic())
+        let wait = max(Duration.zero, nextTick - Clock.now)
         // Rounded up: a wait of zero milliseconds would spin until the tick is due.
         let milliseconds = Int32(clamping: (wait.wholeNanoseconds + 999_999) / 1_000_000)
         let count = overlay_poll_wait(poll, tokens.baseAddress, Int32(tokens.count), milliseconds)
-        let now = Clock.monotonic()
+        let now = Clock.now
         for index in 0..<Int(max(0, count)) {
             switch tokens[index] {
             case Token.wakeup: readMailbox(now: now)
@@ -93,7 +94,7 @@ final class Worker {
         }
         if now >= nextTick || instance.needsTick {
             nextTick = now + OverlayLimits.tickTime
-            perform(instance.onTick(now: now, wall: Clock.wall(), using: &random))
+            perform(instance.onTick(now: now, wall: Clock.wallTime, using: &random))
             shared.publish(instance.peerStatuses())
         }
         batch.flush()
@@ -288,17 +289,5 @@ final class Worker {
             let frame = UnsafeMutableRawBufferPointer(rebasing: datagram[range])
             if !coalescer.add(frame, checksum: checksum, tap: tap) { instance.countDrop(.malformed) }
         }
-    }
-}
-
-/// The system's clocks.
-enum Clock {
-    static func monotonic() -> Instant { Instant(nanoseconds: UInt64(clamping: nanoseconds(CLOCK_MONOTONIC))) }
-    static func wall() -> Timestamp { Timestamp(nanoseconds: nanoseconds(CLOCK_REALTIME)) }
-
-    private static func nanoseconds(_ clock: clockid_t) -> Int64 {
-        var time = timespec()
-        clock_gettime(clock, &time)
-        return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
     }
 }

@@ -1,6 +1,6 @@
 import AgentCore
 public import ClusterModel
-import Glibc
+import LinuxSystem
 public import Logging
 public import Primitives
 
@@ -42,7 +42,7 @@ public actor Worker {
     public func restore() async throws {
         for (record, container) in try await runtime.restore() {
             let id = record.task.id
-            perform(agent.onRestored(record, container, now: Clock.monotonic, wallClock: Clock.wall))
+            perform(agent.onRestored(record, container, now: Clock.now, wallClock: Clock.wallTime))
             if case .running = container { watch(id) }
         }
     }
@@ -82,7 +82,7 @@ public actor Worker {
             managers = message.managers
             onManagers(managers)
         }
-        perform(agent.onAssignments(message, now: Clock.monotonic, wallClock: Clock.wall))
+        perform(agent.onAssignments(message, now: Clock.now, wallClock: Clock.wallTime))
         updateNetworks()
     }
 
@@ -181,7 +181,7 @@ public actor Worker {
         perform(
             agent.onPrepared(
                 id, result.map(\.status), imageHealthcheck: (try? result.get())?.imageHealthcheck,
-                now: Clock.monotonic, wallClock: Clock.wall))
+                now: Clock.now, wallClock: Clock.wallTime))
     }
 
     private func start(_ id: TaskID) {
@@ -195,7 +195,7 @@ public actor Worker {
     }
 
     private func started(_ id: TaskID, _ result: Result<ContainerStatus, Failure>) {
-        perform(agent.onStarted(id, result, now: Clock.monotonic, wallClock: Clock.wall))
+        perform(agent.onStarted(id, result, now: Clock.now, wallClock: Clock.wallTime))
         if case .success = result { watch(id) }
     }
 
@@ -208,27 +208,27 @@ public actor Worker {
             } catch {
                 if Task.isCancelled { return }
                 log.error("lost task \(id): \(error)")
-                self.exited(id, ContainerExit(code: 255, finishedAt: Clock.wall))
+                self.exited(id, ContainerExit(code: 255, finishedAt: Clock.wallTime))
             }
         }
     }
 
     private func exited(_ id: TaskID, _ exit: ContainerExit) {
         waits[id] = nil
-        perform(agent.onExited(id, exit, now: Clock.monotonic, wallClock: Clock.wall))
+        perform(agent.onExited(id, exit, now: Clock.now, wallClock: Clock.wallTime))
     }
 
     private func probed(_ id: TaskID, _ code: Int32?) {
-        perform(agent.onHealthResult(id, exitCode: code, now: Clock.monotonic, wallClock: Clock.wall))
+        perform(agent.onHealthResult(id, exitCode: code, now: Clock.now, wallClock: Clock.wallTime))
     }
 
     private func stopFailed(_ id: TaskID) {
-        agent.onStopFailed(id, now: Clock.monotonic)
+        agent.onStopFailed(id, now: Clock.now)
         setAlarm()
     }
 
     private func removalFailed(_ id: TaskID) {
-        agent.onRemovalFailed(id, now: Clock.monotonic)
+        agent.onRemovalFailed(id, now: Clock.now)
         setAlarm()
     }
 
@@ -239,10 +239,10 @@ public actor Worker {
 
     private func setAlarm() {
         guard let next = agent.nextWakeUp else { return }
-        if let alarm, alarm.at <= next, alarm.at > Clock.monotonic { return }
+        if let alarm, alarm.at <= next, alarm.at > Clock.now { return }
         alarm?.task.cancel()
         let task = Task {
-            try? await Task.sleep(for: next - Clock.monotonic)
+            try? await Task.sleep(for: next - Clock.now)
             if !Task.isCancelled { ring() }
         }
         alarm = (next, task)
@@ -250,24 +250,12 @@ public actor Worker {
 
     private func ring() {
         alarm = nil
-        perform(agent.onTick(now: Clock.monotonic, wallClock: Clock.wall))
+        perform(agent.onTick(now: Clock.now, wallClock: Clock.wallTime))
     }
 }
 
 extension Failure {
     init(wrapping error: any Error) {
         self = error as? Failure ?? Failure(.internal, "\(error)")
-    }
-}
-
-/// The machine's clocks; shells read them and pass the time on.
-enum Clock {
-    static var wall: Timestamp { Timestamp(nanoseconds: Int64(bitPattern: read(CLOCK_REALTIME))) }
-    static var monotonic: Instant { Instant(nanoseconds: read(CLOCK_MONOTONIC)) }
-
-    private static func read(_ clock: clockid_t) -> UInt64 {
-        var time = timespec()
-        clock_gettime(clock, &time)
-        return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
     }
 }

@@ -6,6 +6,7 @@ import ClusterWire
 import EngineAPI
 import GRPCCore
 import ManagerNode
+import LinuxSystem
 import Primitives
 import SwiftProtobuf
 import Synchronization
@@ -105,10 +106,10 @@ struct ClusterAdapter: ClusterPort {
     func events(
         since: Timestamp?, until: Timestamp?
     ) async throws -> AsyncThrowingStream<ClusterEvent, any Error> {
-        try await manager().history.follow(since: since, until: until, now: SystemTime.wall)
+        try await manager().history.follow(since: since, until: until, now: Clock.wallTime)
     }
 
-    func now() -> Timestamp { SystemTime.wall }
+    func now() -> Timestamp { Clock.wallTime }
 
     func freshID() -> UInt128 {
         var random = SystemRandomNumberGenerator()
@@ -173,7 +174,7 @@ struct LogMerger: Sendable {
             let reason = (error as? RPCError)?.message ?? "\(error)"
             emit(
                 LogLine(
-                    task: tasks[0], node: id, stream: .notice, time: SystemTime.wall,
+                    task: tasks[0], node: id, stream: .notice, time: Clock.wallTime,
                     text: Array("logs of node \(name) cannot be read: \(reason)\n".utf8)))
         }
     }

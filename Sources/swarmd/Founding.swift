@@ -1,6 +1,7 @@
 import ClusterIdentity
 import ClusterModel
 import EngineAPI
+import LinuxSystem
 import Primitives
 import X509
 
@@ -12,7 +13,7 @@ struct Founding {
 
     init(_ request: InitRequest, _ addresses: NodeAddresses) throws {
         var random = SystemRandomNumberGenerator()
-        let now = SystemTime.wall
+        let now = Clock.wallTime
         let clusterID = ClusterID(using: &random)
         let nodeID = NodeID(using: &random)
         let raftID = UInt64.random(in: 1 ... .max, using: &random)

@@ -5,6 +5,7 @@ import ClusterWire
 import EngineAPI
 import GRPCCore
 import ManagerNode
+import LinuxSystem
 import Primitives
 import SwiftProtobuf
 
@@ -30,7 +31,7 @@ struct Joining {
         }
         self.addresses = addresses
         self.machine = machine
-        credentials = try JoinerCredentials(at: SystemTime.wall)
+        credentials = try JoinerCredentials(at: Clock.wallTime)
     }
 
     /// - Throws: ``Failure``: `unauthenticated` for a token that is not valid, `unavailable` when no manager answers.

@@ -5,6 +5,7 @@ import ClusterWire
 import GRPCCore
 import Logging
 import ManagerNode
+import LinuxSystem
 import Primitives
 import SwiftProtobuf
 import WorkerNode
@@ -136,7 +137,7 @@ actor MembershipKeeper {
     private var isDue: Bool {
         let now = credentials.current
         if let wanted, wanted != now.identity.role || (wanted == .manager) != (running != nil) { return true }
-        return now.renewsAt <= SystemTime.wall
+        return now.renewsAt <= Clock.wallTime
     }
 
     private func look() async {

@@ -106,16 +106,7 @@ struct LineLogHandler: LogHandler {
     func log(event: LogEvent) {
         let all = metadata.merging(event.metadata ?? [:]) { $1 }
         let suffix = all.sorted { $0.key < $1.key }.map { " \($0.key)=\($0.value)" }.joined()
-        var line = "\(SystemTime.wall.rfc3339) \(event.level) \(event.message)\(suffix)\n"
+        var line = "\(Clock.wallTime.rfc3339) \(event.level) \(event.message)\(suffix)\n"
         line.withUTF8 { _ = write(2, $0.baseAddress, $0.count) }
-    }
-}
-
-/// The machine's clock.
-enum SystemTime {
-    static var wall: Timestamp {
-        var time = timespec()
-        clock_gettime(CLOCK_REALTIME, &time)
-        return Timestamp(nanoseconds: Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec))
     }
 }

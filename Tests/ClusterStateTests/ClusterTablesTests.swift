@@ -29,6 +29,39 @@ import Testing
         #expect(tables.index == 7)
     }
 
+    /// For a proposer who did not hear what became of its proposal.
+    @Test mutating func theStateSaysWhetherATransactionWasMade() throws {
+        var tables = ClusterTables()
+        var web = service("web")
+        let creation = Transaction([.create(.service(web))], time: time)
+        #expect(!tables.reflects(creation))
+        _ = try tables.apply(creation, at: 7).get()
+        #expect(tables.reflects(creation))
+        web = try #require(tables.services[web.id])
+        web.spec.labels = ["a": "b"]
+        let update = Transaction([.update(.service(web), bySpec: true)], time: time)
+        #expect(!tables.reflects(update))
+        _ = try tables.apply(update, at: 8).get()
+        #expect(tables.reflects(update))
+        let deletion = Transaction([.delete(.service(web.id), version: 8)], time: time)
+        #expect(!tables.reflects(deletion))
+        _ = try tables.apply(deletion, at: 9).get()
+        #expect(tables.reflects(deletion) && !tables.reflects(update) && !tables.reflects(creation))
+    }
+
+    @Test mutating func aManagerIsFoundByItsRaftID() throws {
+        var tables = ClusterTables()
+        var node = Node(id: NodeID(using: &random), spec: NodeSpec(role: .manager))
+        node.manager = ManagerStatus(raftID: 5, address: "10.0.0.1:2377")
+        _ = try tables.apply(Transaction([.create(.node(node))], time: time), at: 1).get()
+        #expect(tables.node(ofMember: 5)?.id == node.id)
+        node = try #require(tables.nodes[node.id])
+        node.manager = ManagerStatus(raftID: 6, address: "10.0.0.1:2377")
+        _ = try tables.apply(Transaction([.update(.node(node), bySpec: false)], time: time), at: 2).get()
+        #expect(tables.node(ofMember: 5) == nil)
+        #expect(tables.node(ofMember: 6)?.manager?.address == "10.0.0.1:2377")
+    }
+
     @Test mutating func staleUpdateChangesNothing() throws {
         var tables = ClusterTables()
         let web = service("web")

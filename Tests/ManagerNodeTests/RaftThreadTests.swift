@@ -66,6 +66,26 @@ private struct NotingStorage: RaftStorage, Sendable {
         #expect(storage.notes.begunBehind.withLock { $0 } == [10])
     }
 
+    /// The question, or the answer, was lost on the way: whoever asked can ask again.
+    @Test func aReadThatNobodyConfirmsEnds() async throws {
+        final class Outcome: Sendable { let result = Mutex<Result<LogIndex, Failure>?>(nil) }
+        let outcome = Outcome()
+        let thread = try RaftThread()
+        thread.push(.message(Message(from: 2, to: 1, term: 1, payload: .heartbeat(Heartbeat(commit: 0, readRound: 0)))))
+        thread.push(.read { result in outcome.result.withLock { $0 = result } })
+        try start(thread)
+        defer { thread.push(.stop) }
+        try await eventually {
+            // The leader goes on speaking: it is not a change of leaders that ends the read.
+            let heartbeat = Heartbeat(commit: 0, readRound: 0)
+            thread.push(.message(Message(from: 2, to: 1, term: 1, payload: .heartbeat(heartbeat))))
+            return outcome.result.withLock { $0 } != nil
+        }
+        let result = outcome.result.withLock { $0 }
+        #expect(throws: Failure.self) { try result?.get() }
+        #expect(thread.replica.view.status.leader == 2)
+    }
+
     /// An answer that was under way when the member restarted must not fit a new read.
     @Test func readsOfTwoLivesHaveDifferentNumbers() async throws {
         final class Contexts: Sendable { let seen = Mutex<[UInt64]>([]) }

@@ -3,6 +3,7 @@ import ClusterModel
 import ClusterState
 import Logging
 import Orchestration
+import LinuxSystem
 import Primitives
 
 /// What a manager does while it leads: runs the control loops and talks to the agents.
@@ -17,8 +18,12 @@ actor Leader {
         /// nil: look at everything.
         var pending: [StateChange]?
         var wakeAt: Timestamp?
+        /// How often in a row a transaction of it was refused, and until when it waits because of that.
+        var refusals = 0
+        var restsUntil = Instant(nanoseconds: 0)
 
-        func isDue(_ now: Timestamp) -> Bool {
+        func isDue(_ now: Timestamp, _ instant: Instant) -> Bool {
+            if restsUntil > instant { return false }
             guard let pending else { return true }
             return !pending.isEmpty || wakeAt.map { $0 <= now } ?? false
         }
@@ -33,7 +38,7 @@ actor Leader {
     private var dispatcher = Dispatcher()
     private var sessions: [SessionID: AsyncStream<SessionEvent>.Continuation] = [:]
     private var nextSession: UInt64 = 0
-    private var observations: [Change] = []
+    private var observations = ObservationQueue()
     private var isWritingObservations = false
     private var isFlushDue = false
     private var hasEnded = false
@@ -61,7 +66,7 @@ actor Leader {
     func run() async {
         let observer = replica.observe { [mailbox] changes, _ in mailbox.push(changes) }
         defer { replica.endObservation(observer) }
-        perform(dispatcher.onLeadership(replica.view.tables, now: SystemClock.monotonic))
+        perform(dispatcher.onLeadership(replica.view.tables, now: Clock.now))
         await withDiscardingTaskGroup { group in
             group.addTask { [mailbox] in
                 while !Task.isCancelled {
@@ -94,8 +99,8 @@ actor Leader {
             let tables = replica.view.tables
             perform(
                 dispatcher.onTick(
-                    tables: tables, now: SystemClock.monotonic, wallClock: SystemClock.wall))
-            for index in loops.indices where loops[index].isDue(SystemClock.wall) {
+                    tables: tables, now: Clock.now, wallClock: Clock.wallTime))
+            for index in loops.indices where loops[index].isDue(Clock.wallTime, Clock.now) {
                 await run(index)
                 takeChanges()
             }
@@ -119,28 +124,38 @@ actor Leader {
     /// One loop on the state as it is, and its transactions to their end.
     private func run(_ index: Int) async {
         let output = loops[index].loop.run(
-            replica.view.tables, changes: loops[index].pending, now: SystemClock.wall, random: &random)
+            replica.view.tables, changes: loops[index].pending, now: Clock.wallTime, random: &random)
         loops[index].pending = []
         loops[index].wakeAt = output.wakeAt
         if output.transactions.isEmpty { return }
-        let kind = loops[index].kind
-        let wasRefused = await withTaskGroup(of: Bool.self) { group in
-            for transaction in output.transactions {
-                group.addTask { [propose, log] in
+        let refusals = await propose(output.transactions)
+        loops[index].refusals = refusals.isEmpty ? 0 : loops[index].refusals + 1
+        guard let refusal = refusals.first else { return }
+        // The loop looks at everything again: the first times at once, since another loop's change came between.
+        loops[index].pending = nil
+        let count = loops[index].refusals
+        if count > 2 {
+            let shift = min(count - 3, ManagerLimits.refusedLoopShifts)
+            loops[index].restsUntil = Clock.now + ManagerLimits.refusedLoopRest * Double(1 << shift)
+        }
+        let text = "\(loops[index].kind) loop: transaction refused \(count) times in a row: \(refusal)"
+        if count == ManagerLimits.refusalsToReport { log.warning("\(text)") } else { log.debug("\(text)") }
+    }
+
+    private func propose(_ transactions: [Transaction]) async -> [any Error] {
+        await withTaskGroup(of: (any Error)?.self) { group in
+            for transaction in transactions {
+                group.addTask { [propose] in
                     do {
                         try await propose(transaction)
-                        return false
-                    } catch {
-                        log.debug("\(kind) loop: transaction refused: \(error)")
-                        return true
-                    }
+                        return nil
+                    } catch { return error }
                 }
             }
-            var wasRefused = false
-            for await refused in group { wasRefused = wasRefused || refused }
-            return wasRefused
+            var refusals: [any Error] = []
+            for await refusal in group { if let refusal { refusals.append(refusal) } }
+            return refusals
         }
-        if wasRefused { loops[index].pending = nil }
     }
 
     // MARK: Sessions
@@ -157,12 +172,12 @@ actor Leader {
         perform(
             dispatcher.onRegister(
                 id, node: node, description: description, address: address, tables: replica.view.tables,
-                now: SystemClock.monotonic, wallClock: SystemClock.wall))
+                now: Clock.now, wallClock: Clock.wallTime))
         return id
     }
 
     func heartbeat(_ id: SessionID) {
-        dispatcher.onHeartbeat(id, tables: replica.view.tables, now: SystemClock.monotonic)
+        dispatcher.onHeartbeat(id, tables: replica.view.tables, now: Clock.now)
     }
 
     func statuses(_ id: SessionID, _ statuses: [(task: TaskID, status: TaskStatus)]) {
@@ -176,7 +191,7 @@ actor Leader {
 
     /// A node leaves on purpose.
     func leave(_ node: NodeID) {
-        perform(dispatcher.onLeave(node, tables: replica.view.tables, wallClock: SystemClock.wall))
+        perform(dispatcher.onLeave(node, tables: replica.view.tables, wallClock: Clock.wallTime))
     }
 
     // MARK: Directives
@@ -195,7 +210,7 @@ actor Leader {
                 session.yield(.end(reason: reason))
                 session.finish()
             case .write(let changes):
-                observations += changes
+                observations.add(changes)
                 writeObservations()
             }
         }
@@ -219,12 +234,17 @@ actor Leader {
         // Ends by itself when all is written or the term is over.
         Task {
             while !observations.isEmpty, !hasEnded {
-                let batch = Array(observations.prefix(ManagerLimits.observationsPerTransaction))
+                let batch = observations.takeBatch()
                 do {
-                    try await propose(Transaction(batch, time: SystemClock.wall))
-                    observations.removeFirst(batch.count)
+                    try await propose(Transaction(batch, time: Clock.wallTime))
+                    observations.onWritten()
+                } catch let refusal as Failure where refusal.code == .invalidArgument {
+                    if let lost = observations.onRefused(batch) {
+                        log.error("an agent's report cannot be written and is given up: \(refusal): \(lost)")
+                    }
                 } catch {
                     log.debug("observations not written yet: \(error)")
+                    observations.putBack(batch)
                     try? await Task.sleep(for: ManagerLimits.proposeRetry)
                 }
             }

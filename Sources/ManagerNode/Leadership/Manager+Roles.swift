@@ -4,6 +4,7 @@ import ClusterState
 public import ClusterWire
 import Consensus
 import Logging
+import LinuxSystem
 import Primitives
 
 extension Manager {
@@ -41,16 +42,16 @@ extension Manager {
         case .retire(let id):
             guard var node = tables.nodes[id] else { return }
             node.manager = nil
-            _ = try await proposeHere(Transaction([.update(.node(node), bySpec: false)], time: SystemClock.wall))
+            _ = try await proposeHere(Transaction([.update(.node(node), bySpec: false)], time: Clock.wallTime))
             log.info("node \(id) is no longer a manager")
         }
     }
 
     /// Waits a moment for a sign of life of managers that a new leader has not heard yet, then says why not.
     func checkRoles(_ transaction: Transaction) async throws {
-        let deadline = SystemClock.monotonic + ManagerLimits.signOfLife
+        let deadline = Clock.now + ManagerLimits.signOfLife
         while let refusal = rolePlan.refusal(of: transaction) {
-            guard SystemClock.monotonic < deadline else { throw refusal }
+            guard Clock.now < deadline else { throw refusal }
             try await Task.sleep(for: ManagerLimits.leaderTick)
         }
     }
@@ -63,7 +64,7 @@ extension Manager {
         if node.spec.role == .manager {
             node.spec.role = .worker
             do {
-                _ = try await proposeHere(Transaction([.update(.node(node), bySpec: true)], time: SystemClock.wall))
+                _ = try await proposeHere(Transaction([.update(.node(node), bySpec: true)], time: Clock.wallTime))
             } catch let failure as Failure where failure.code == .conflict {
                 return false
             }

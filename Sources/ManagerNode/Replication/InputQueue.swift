@@ -44,10 +44,10 @@ final class InputQueue: Sendable {
         return isTaken
     }
 
-    /// Everything that waits, after at most so many milliseconds.
-    func take(timeoutMilliseconds: Int32) -> [RaftInput] {
+    /// Everything that waits, after at most so long.
+    func take(timeout: Duration) -> [RaftInput] {
         var descriptor = pollfd(fd: readEnd, events: Int16(POLLIN), revents: 0)
-        if poll(&descriptor, 1, timeoutMilliseconds) > 0 {
+        if poll(&descriptor, 1, Int32(clamping: (timeout + .microseconds(999)).wholeMilliseconds)) > 0 {
             var buffer = (UInt64(0), UInt64(0), UInt64(0), UInt64(0))
             _ = withUnsafeMutableBytes(of: &buffer) { read(readEnd, $0.baseAddress, $0.count) }
         }

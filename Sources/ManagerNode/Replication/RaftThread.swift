@@ -2,7 +2,7 @@ import ClusterMessages
 import ClusterModel
 import ClusterState
 import Consensus
-import Glibc
+import LinuxSystem
 import Primitives
 
 /// The thread that owns a manager's Raft member, its log and the writing side of its state.
@@ -32,30 +32,15 @@ final class RaftThread: Sendable {
             $0.tables = tables
             $0.membership = node.membership
         }
-        let body = ThreadBody { [queue, replica] in
-            var loop = RaftLoop(
-                node: node, storage: storage, replica: replica, tables: tables, send: send, sendSnapshot: sendSnapshot)
-            loop.run(queue)
-        }
-        var thread = pthread_t()
-        let result = pthread_create(&thread, nil, runThreadBody, Unmanaged.passRetained(body).toOpaque())
-        guard result == 0 else {
-            throw Failure(.resourceExhausted, "no thread for Raft: \(String(cString: strerror(result)))")
-        }
-        pthread_detach(thread)
+        do {
+            try SystemThread.start(name: "raft") { [queue, replica] in
+                var loop = RaftLoop(
+                    node: node, storage: storage, replica: replica, tables: tables, send: send,
+                    sendSnapshot: sendSnapshot)
+                loop.run(queue)
+            }
+        } catch { throw Failure(.resourceExhausted, "no thread for Raft: \(error)") }
     }
-}
-
-private final class ThreadBody: Sendable {
-    let run: @Sendable () -> Void
-    init(_ run: @escaping @Sendable () -> Void) { self.run = run }
-}
-
-/// Not a closure: one written in a main-actor context would be isolated to it and trap on this thread.
-private func runThreadBody(_ argument: UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? {
-    guard let argument else { return nil }
-    Unmanaged<ThreadBody>.fromOpaque(argument).takeRetainedValue().run()
-    return nil
 }
 
 /// One turn after the other: take what waits, step the member, perform its directives in order.
@@ -69,13 +54,13 @@ struct RaftLoop<Storage: RaftStorage> {
 
     private var proposals: [LogIndex: (term: Term, completion: RaftCompletion<Applied>)] = [:]
     private var membershipChanges: [LogIndex: (term: Term, completion: RaftCompletion<LogIndex>)] = [:]
-    private var reads: [UInt64: RaftCompletion<LogIndex>] = [:]
+    private var reads: [UInt64: (deadline: Instant, completion: RaftCompletion<LogIndex>)] = [:]
     /// Not from 0: an answer to a read of before a restart must not complete another one now.
     private var nextRead = UInt64.random(in: .min ... .max)
     private var received: (metadata: SnapshotMetadata, bytes: [UInt8])?
     private var snapshotIndex: LogIndex
     private var publishedActive: Set<RaftID> = []
-    private var nextTick = RaftLoop.milliseconds()
+    private var nextTick = Clock.now
 
     init(
         node: RaftNode, storage: Storage, replica: Replica, tables: ClusterTables,
@@ -97,15 +82,15 @@ struct RaftLoop<Storage: RaftStorage> {
             while true {
                 if case .stop? = inputs.first(where: { if case .stop = $0 { true } else { false } }) { break }
                 for input in inputs { try take(input) }
-                if Self.milliseconds() >= nextTick {
+                if Clock.now >= nextTick {
                     node.tick()
                     promoteLearners()
+                    expireReads()
                     if active != publishedActive { publish() }
-                    nextTick = Self.milliseconds() + Int64(ManagerLimits.tickMilliseconds)
+                    nextTick = Clock.now + ManagerLimits.tick
                 }
                 try performAll()
-                let wait = max(0, nextTick - Self.milliseconds())
-                inputs = queue.take(timeoutMilliseconds: Int32(wait))
+                inputs = queue.take(timeout: max(.zero, nextTick - Clock.now))
             }
             end(Failure(.unavailable, "this manager is shutting down"), queue)
         } catch let failure as Failure {
@@ -113,12 +98,6 @@ struct RaftLoop<Storage: RaftStorage> {
         } catch {
             end(Failure(.internal, "Raft stopped on this manager", cause: error), queue)
         }
-    }
-
-    private static func milliseconds() -> Int64 {
-        var time = timespec()
-        clock_gettime(CLOCK_MONOTONIC, &time)
-        return Int64(time.tv_sec) * 1000 + Int64(time.tv_nsec) / 1_000_000
     }
 
     // MARK: Inputs
@@ -140,7 +119,7 @@ struct RaftLoop<Storage: RaftStorage> {
             nextRead &+= 1
             do {
                 try node.readIndex(context: nextRead)
-                reads[nextRead] = completion
+                reads[nextRead] = (Clock.now + ManagerLimits.readTimeout, completion)
             } catch { completion(.failure(error.failure)) }
         case .snapshot(let bytes, let message):
             guard case .installSnapshot(let metadata) = message.payload else { return }
@@ -166,6 +145,15 @@ struct RaftLoop<Storage: RaftStorage> {
             else { continue }
             // Refused while another change is under way: the next tick tries again.
             do { _ = try node.proposeMembership(.addVoter(learner)) } catch { return }
+        }
+    }
+
+    /// A question, or its answer, may be lost on the way to the leader and back; then nobody answers.
+    private mutating func expireReads() {
+        let now = Clock.now
+        for (context, read) in reads where read.deadline <= now {
+            reads[context] = nil
+            read.completion(.failure(Failure(.unavailable, "the leader did not confirm the read in time")))
         }
     }
 
@@ -197,7 +185,7 @@ struct RaftLoop<Storage: RaftStorage> {
         case .installSnapshot(let metadata): try install(metadata)
         case .apply(let entries): try apply(entries)
         case .serveReads(let states):
-            for state in states { reads.removeValue(forKey: state.context)?(.success(state.index)) }
+            for state in states { reads.removeValue(forKey: state.context)?.completion(.success(state.index)) }
         }
     }
 
@@ -250,7 +238,7 @@ struct RaftLoop<Storage: RaftStorage> {
     private mutating func failPending(_ failure: Failure = .lostToNewLeader) {
         for (_, completion) in proposals.values { completion(.failure(failure)) }
         for (_, completion) in membershipChanges.values { completion(.failure(failure)) }
-        for completion in reads.values { completion(.failure(failure)) }
+        for (_, completion) in reads.values { completion(.failure(failure)) }
         proposals = [:]
         membershipChanges = [:]
         reads = [:]

@@ -5,6 +5,7 @@ import ClusterState
 import ClusterWire
 import Consensus
 import GRPCCore
+import LinuxSystem
 import Primitives
 import SwiftProtobuf
 import X509
@@ -49,7 +50,7 @@ struct IdentityService: WireIdentity.SimpleServiceProtocol {
                     + "`swarmctl token manager` on a manager")
         }
         var random = SystemRandomNumberGenerator()
-        let now = SystemClock.wall
+        let now = Clock.wallTime
         let id = NodeID(using: &random)
         let raftID: RaftID? = role == .manager ? RaftID.random(in: 1 ... .max, using: &random) : nil
         let certificate = try IdentityService.certificate(for: key, id, role, cluster)
@@ -92,7 +93,7 @@ struct IdentityService: WireIdentity.SimpleServiceProtocol {
         promoted.manager = ManagerStatus(raftID: raftID, address: request.advertisedAddress)
         do {
             _ = try await manager.proposeHere(
-                Transaction([.update(.node(promoted), bySpec: false)], time: SystemClock.wall))
+                Transaction([.update(.node(promoted), bySpec: false)], time: Clock.wallTime))
         } catch let failure as Failure where failure.code == .conflict {
             throw Failure(.unavailable, "node \(node.id) has just been changed: ask again")
         }
@@ -106,7 +107,7 @@ struct IdentityService: WireIdentity.SimpleServiceProtocol {
             certificatePEM: cluster.authority.rootCertificate, keyPEM: cluster.authority.signingKey)
         let identity = PeerIdentity(node: node, role: role, cluster: cluster.id)
         return try authority.issue(
-            key, to: identity, validity: cluster.spec.certificateValidity, at: SystemClock.wall
+            key, to: identity, validity: cluster.spec.certificateValidity, at: Clock.wallTime
         ).pem()
     }
 
@@ -129,14 +130,14 @@ struct IdentityService: WireIdentity.SimpleServiceProtocol {
 
     /// One change of the managers at a time: waits for its turn.
     private func addLearner(_ id: RaftID, _ manager: Manager) async throws {
-        let deadline = SystemClock.monotonic + ManagerLimits.proposeTimeout
+        let deadline = Clock.now + ManagerLimits.proposeTimeout
         while true {
             do {
                 _ = try await manager.changeMembership(.addLearner(id))
                 return
             } catch let failure as Failure where failure.code == .alreadyExists {
                 return
-            } catch let failure as Failure where failure.code == .unavailable && SystemClock.monotonic < deadline {
+            } catch let failure as Failure where failure.code == .unavailable && Clock.now < deadline {
                 try await Task.sleep(for: ManagerLimits.proposeRetry)
             }
         }
