@@ -83,7 +83,7 @@ fetch_kernel || fail "cannot make a kernel for the virtual machine"
 
 root=$work/root
 rm -rf $root
-mkdir -p $root/{bin,sbin,tmp,etc/ssl/certs}
+mkdir -p $root/{bin,sbin,tmp,etc}
 cp -r $kernel/lib $root/
 
 copy() { # copy PROGRAM: with its libraries, without its symbols
