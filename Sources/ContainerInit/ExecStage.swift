@@ -12,12 +12,18 @@ enum ExecStage {
         channel: borrowing MessageSocket, output: borrowing OwnedDescriptor
     ) -> Never {
         CurrentProcess.setName("swarm-exec")
-        let failure: LaunchFailure
         do throws(LaunchFailure) {
             try enter(configuration, target)
             try during("descriptors") { () throws(Errno) in
                 try Stage.takeDescriptors(channel: channel, output: output, error: output)
             }
+        } catch {
+            try? channel.send(StageMessage.failed(error).versionedBytes)
+            _exit(error.exitCode)
+        }
+        // From here on the channel has its new number, and the old one may be anything.
+        let failure: LaunchFailure
+        do throws(LaunchFailure) {
             try during("open", "/dev/null") { () throws(Errno) in
                 try NullDevice.ofCurrentRoot().becomeStandardInput()
             }
@@ -26,9 +32,7 @@ enum ExecStage {
             try during("setsid") { () throws(Errno) in try CurrentProcess.startSession() }
             failure = perform(request, configuration)
         } catch {
-            // Before the descriptors were taken the channel has its old number.
-            try? channel.send(StageMessage.failed(error).versionedBytes)
-            _exit(error.exitCode)
+            failure = error
         }
         let channel = StageChannel(MessageSocket(OwnedDescriptor(adopting: Stage.channelDescriptor)))
         try? channel.send(.failed(failure))

@@ -75,9 +75,11 @@ extension ContainerLaneTests {
                 #expect(entry.text == Array("linked\n".utf8))
                 break
             }
-            let result = try await container.exec(["head", "-c", "4"], timeout: .seconds(10))
-            // Refused before the program: nothing of what the link leads to is read.
-            #expect(result.exitCode == 125 && result.output.isEmpty)
+            // Refused before the program, and said so: nothing of what the link leads to is read.
+            let refusal = await #expect(throws: LaunchFailure.self) {
+                try await container.exec(["head", "-c", "4"], timeout: .seconds(10))
+            }
+            #expect(refusal?.stage == "open" && refusal?.exitCode == 125, "\(String(describing: refusal))")
             try await container.remove()
         }
 
