@@ -251,7 +251,8 @@ final class Monitor {
                     supervisor: RecordedProcess(pid: own.pid, startTime: own.startTime),
                     process: RecordedProcess(pid: container.pid, startTime: container.startTime),
                     runFolder: configuration.runFolder, createdAt: Clock.wallTime)
-                try File.replace(path, with: record.versionedBytes)
+                // No container outlives the machine: a power cut may take its records.
+                try File.replace(path, with: record.versionedBytes, isDurable: false)
                 return record
             }
             state = record
@@ -288,7 +289,8 @@ final class Monitor {
         for (_, exec) in execs.sorted(by: { $0.key < $1.key }) { abandon(exec) }
         var isRecorded = true
         do throws(Errno) {
-            try File.replace(configuration.stateFolder + "/" + ExitRecord.fileName, with: record.versionedBytes)
+            try File.replace(
+                configuration.stateFolder + "/" + ExitRecord.fileName, with: record.versionedBytes, isDurable: false)
         } catch {
             isRecorded = false
         }

@@ -185,7 +185,7 @@ public actor NodeNetwork {
         let isNew = new != view
         if isNew {
             publish(new)
-            try File.replace(viewFile, with: StoredView.encode(new), mode: 0o600)
+            try File.replace(viewFile, with: StoredView.encode(new), mode: 0o600, isDurable: false)
         }
         try await reconcile()
     }

@@ -6,9 +6,18 @@ import Primitives
 import Synchronization
 import WorkerNode
 
+/// The tasks of the cluster that the node is in; those of its last one, when it is in none.
+final class RunningTasks: Sendable {
+    private let tasks = Mutex<ContainerTasks?>(nil)
+
+    var current: ContainerTasks? { tasks.withLock { $0 } }
+    func set(_ new: ContainerTasks) { tasks.withLock { $0 = new } }
+}
+
 /// The API's view of the node's volumes.
 struct VolumeAdapter: VolumePort {
     let folder: VolumeFolder
+    let tasks: RunningTasks
 
     func list() async throws -> [VolumeRecord] { try folder.list().map(VolumeRecord.init) }
     func inspect(_ name: String) async throws -> VolumeRecord { VolumeRecord(try folder.find(name)) }
@@ -18,6 +27,11 @@ struct VolumeAdapter: VolumePort {
     }
 
     func remove(_ name: String, force: Bool) async throws {
+        let users = tasks.current?.users(ofVolume: name) ?? []
+        guard users.isEmpty else {
+            throw Failure(
+                .conflict, "remove \(name): volume is in use by \(users.joined(separator: ", ")); stop that first")
+        }
         do {
             try folder.remove(name)
         } catch let failure as Failure where force && failure.code == .notFound { return }
@@ -33,6 +47,9 @@ extension VolumeRecord {
 /// The API's view of the node's images.
 final class ImageAdapter: ImagePort {
     private let opened = Mutex<LocalImages?>(nil)
+    private let tasks: RunningTasks
+
+    init(tasks: RunningTasks) { self.tasks = tasks }
 
     func set(_ images: LocalImages) { opened.withLock { $0 = images } }
 
@@ -76,7 +93,7 @@ final class ImageAdapter: ImagePort {
     }
 
     func remove(_ name: String, force: Bool) async throws -> [APIImageRemoval] {
-        let removal = try await store().remove(name, inUse: [], force: force)
+        let removal = try await store().remove(name, inUse: tasks.current?.imagesInUse ?? [], force: force)
         return removal.untagged.map { .untagged($0.familiar) } + removal.deleted.map { .deleted($0.description) }
     }
 

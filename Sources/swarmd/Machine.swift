@@ -23,7 +23,7 @@ final class Machine: NodePort {
     private let volumeFolder: VolumeFolder
     /// Of the cluster that the node is or was last in.
     private let network = Mutex<NodeNetwork?>(nil)
-    private let tasks = Mutex<ContainerTasks?>(nil)
+    private let tasks = RunningTasks()
 
     static let engineVersion = "0.1.0"
 
@@ -31,8 +31,8 @@ final class Machine: NodePort {
         self.settings = settings
         self.log = log
         volumeFolder = VolumeFolder(path: "\(settings.state)/volumes")
-        volumes = VolumeAdapter(folder: volumeFolder)
-        images = ImageAdapter()
+        volumes = VolumeAdapter(folder: volumeFolder, tasks: tasks)
+        images = ImageAdapter(tasks: tasks)
         runtime = try ContainerRuntime(
             RuntimeSettings(
                 stateFolder: "\(settings.state)/tasks", runFolder: "\(settings.run)/tasks",
@@ -66,7 +66,7 @@ final class Machine: NodePort {
             description.overlayEndpoint = endpoint
             return description
         }
-        self.tasks.withLock { $0 = tasks }
+        self.tasks.set(tasks)
         return tasks
     }
 
@@ -117,7 +117,7 @@ final class Machine: NodePort {
     }
 
     func containers() async throws -> [ContainerRecord] {
-        guard let tasks = tasks.withLock({ $0 }) else { return [] }
+        guard let tasks = tasks.current else { return [] }
         let imageIDs = Dictionary(
             (try await images.list()).flatMap { image in image.tags.map { ($0, image.id) } }
         ) { first, _ in first }

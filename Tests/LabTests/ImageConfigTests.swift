@@ -46,6 +46,30 @@ extension AppTests {
             }
         }
 
+        @Test func whatContainersUseIsNotRemoved() throws {
+            let lab = try AppTests.lab()
+            try image("used:1", files: "date +%N >unique")
+            try AppTests.create(
+                "user", "--init", "--constraint", "node.hostname==n2", "--mount", "type=volume,src=inuse,dst=/data",
+                "used:1", "sleep", "1000")
+            // The daemon's next life knows it too.
+            try lab.lab("kill", "n2")
+            try lab.lab("start", "n2")
+            try lab.waitUntil("the node is back") {
+                try lab.on("n1", "node", "ls", "--format", "{{.Hostname}} {{.Status}}").contains("n2 Ready")
+            }
+            for (kind, name) in [("image", "used:1"), ("volume", "inuse")] {
+                let refused = try lab.exec("n2", ["swarmctl", kind, "rm", name])
+                #expect(refused.status != 0 && refused.errors.contains("use"), "\(refused.errors)\(refused.output)")
+            }
+            try AppTests.remove("user")
+            for (kind, name) in [("image", "used:1"), ("volume", "inuse")] {
+                try lab.waitUntil("\(kind) \(name) can be removed") {
+                    try lab.exec("n2", ["swarmctl", kind, "rm", name]).status == 0
+                }
+            }
+        }
+
         @Test func theImagesHealthCheckIsAsked() throws {
             let lab = try AppTests.lab()
             try image(

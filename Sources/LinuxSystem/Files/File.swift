@@ -46,15 +46,20 @@ public enum File {
         }
     }
 
-    /// Replaces a file so that a reader, or a power cut, sees the old bytes or the new ones, never a mixture.
-    public static func replace(_ path: String, with bytes: [UInt8], mode: UInt32 = 0o600) throws(Errno) {
+    /// Replaces a file so that a reader sees the old bytes or the new ones, never a mixture.
+    ///
+    /// - Parameter isDurable: whether that holds for a power cut, too. Else the file outlives its writer alone: enough
+    ///   for what a restart of the machine makes void, and two fsyncs less.
+    public static func replace(
+        _ path: String, with bytes: [UInt8], mode: UInt32 = 0o600, isDurable: Bool = true
+    ) throws(Errno) {
         let temporary = path + ".new"
         let file = try open(temporary, O_WRONLY | O_CREAT | O_TRUNC, mode: mode)
         try file.write(all: bytes)
-        try file.synchronize()
+        if isDurable { try file.synchronize() }
         try file.close()
         try checked(rename(temporary, path))
-        try synchronizeFolder(of: path)
+        if isDurable { try synchronizeFolder(of: path) }
     }
 
     /// Makes the names in a path's folder durable.

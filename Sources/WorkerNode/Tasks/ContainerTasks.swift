@@ -75,6 +75,23 @@ public final class ContainerTasks: TaskRuntime {
             .map { (ContainerTasks.containerID(of: $0.task.id), $0) }
     }
 
+    // MARK: Use
+
+    /// The images of containers that have not ended.
+    public var imagesInUse: Set<ContentDigest> {
+        Set(records.unended.compactMap { records.image(of: $0.task.id) })
+    }
+
+    /// The tasks with this volume whose containers have not ended, by name.
+    public func users(ofVolume name: String) -> [String] {
+        records.unended.filter { record in
+            record.task.spec.container.mounts.contains { mount in
+                guard case .volume(let own, _) = mount.source else { return false }
+                return own.isEmpty ? VolumeFolder.isAnonymous(name, of: record.task.id) : own == name
+            }
+        }.map(\.task.name).sorted()
+    }
+
     // MARK: Restart
 
     public func restore() async throws -> [(record: TaskRecord, container: RestoredContainer)] {
@@ -82,9 +99,9 @@ public final class ContainerTasks: TaskRuntime {
         var attached: [NodeNetwork.RunningTask] = []
         let found = try records.load()
         try await network.start()
-        for record in found {
+        for (record, container) in await find(found) {
             let id = ContainerTasks.containerID(of: record.task.id)
-            switch await find(id, of: record.task) {
+            switch container {
             case .running(let container):
                 containers.withLock { $0[record.task.id] = container }
                 attached.append(
@@ -109,6 +126,20 @@ public final class ContainerTasks: TaskRuntime {
             await removeLeftover(id) { try await runtime.remove(id) }
         }
         return result
+    }
+
+    /// All at once: each one that does not answer takes its time.
+    private func find(_ records: [TaskRecord]) async -> [(TaskRecord, FoundContainer)] {
+        await withTaskGroup(of: (Int, FoundContainer).self) { group in
+            for (position, record) in records.enumerated() {
+                group.addTask {
+                    (position, await self.find(ContainerTasks.containerID(of: record.task.id), of: record.task))
+                }
+            }
+            var found: [Int: FoundContainer] = [:]
+            for await (position, container) in group { found[position] = container }
+            return records.enumerated().map { ($1, found[$0] ?? .lost) }
+        }
     }
 
     /// One container that does not answer is lost; it must not keep the node with all others from coming back.
@@ -139,6 +170,7 @@ public final class ContainerTasks: TaskRuntime {
     public func prepare(_ task: ClusterTask, secrets: [Secret], configs: [Config]) async throws -> PreparedContainer {
         let id = ContainerTasks.containerID(of: task.id)
         let image = try await image(for: task.spec.container)
+        try records.save(image: image.id, of: task.id)
         try Task.checkCancellation()
         let layers = try await images.layersForMount(imageID: image.id)
         var fillings: [VolumeFilling] = []

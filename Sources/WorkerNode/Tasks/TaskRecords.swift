@@ -1,6 +1,7 @@
 import AgentCore
 import ClusterMessages
 import ClusterModel
+import ImageStore
 import LinuxSystem
 import Primitives
 import Synchronization
@@ -24,7 +25,8 @@ final class TaskRecords: Sendable {
     func save(_ record: TaskRecord) throws {
         known.withLock { $0[record.task.id] = record }
         do {
-            try File.replace("\(folder)/\(record.task.id)", with: record.encoded)
+            // After a power cut nothing of it is true: the managers know what should run here.
+            try File.replace("\(folder)/\(record.task.id)", with: record.encoded, isDurable: false)
         } catch { throw Failure(.internal, "cannot write \(folder)/\(record.task.id): \(error)") }
     }
 
@@ -32,9 +34,33 @@ final class TaskRecords: Sendable {
         known.withLock { $0[task] = nil }
         do throws(Errno) {
             try File.remove("\(folder)/\(task)")
-        } catch  where error == .noSuchFile {
-            return
+            try File.remove(imageFile(task))
         } catch { throw Failure(.internal, "cannot remove \(folder)/\(task): \(error)") }
+    }
+
+    /// Tasks that have, or are about to have, a container that has not ended.
+    var unended: [TaskRecord] {
+        all.filter { record in
+            switch record.phase {
+            case .preparing, .prepared, .starting, .running, .draining, .stopping: true
+            case .accepted, .ended, .removing: false
+            }
+        }
+    }
+
+    // MARK: Images
+
+    private func imageFile(_ task: TaskID) -> String { "\(folder)/\(task).image" }
+
+    /// Notes which image the task's container is made of: its name may lead to another one later.
+    func save(image: ContentDigest, of task: TaskID) throws {
+        do {
+            try File.replace(imageFile(task), with: Array(image.description.utf8), isDurable: false)
+        } catch { throw Failure(.internal, "cannot write \(imageFile(task)): \(error)") }
+    }
+
+    func image(of task: TaskID) -> ContentDigest? {
+        (try? File.readText(imageFile(task))).flatMap { ContentDigest($0) }
     }
 
     /// A record that cannot be read is dropped: the managers know what should run here.

@@ -65,8 +65,10 @@ public struct VolumeFolder: Sendable {
     }
 
     func removeAnonymous(of task: TaskID) throws {
-        for name in try names() where name.hasPrefix("\(task)-") { try remove(name) }
+        for name in try names() where VolumeFolder.isAnonymous(name, of: task) { try remove(name) }
     }
+
+    static func isAnonymous(_ name: String, of task: TaskID) -> Bool { name.hasPrefix("\(task)-") }
 
     private func anonymousName(_ target: String, _ task: TaskID) -> String {
         "\(task)-" + ContentDigest(hashing: Array(target.utf8)).short
