@@ -4,8 +4,8 @@ public import ClusterState
 public import ClusterWire
 public import Consensus
 import GRPCCore
-public import Logging
 import LinuxSystem
+public import Logging
 public import Primitives
 import SwiftProtobuf
 import Synchronization

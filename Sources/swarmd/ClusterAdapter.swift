@@ -5,8 +5,8 @@ import ClusterState
 import ClusterWire
 import EngineAPI
 import GRPCCore
-import ManagerNode
 import LinuxSystem
+import ManagerNode
 import Primitives
 import SwiftProtobuf
 import Synchronization

@@ -4,8 +4,8 @@ import ClusterModel
 import ClusterWire
 import EngineAPI
 import GRPCCore
-import ManagerNode
 import LinuxSystem
+import ManagerNode
 import Primitives
 import SwiftProtobuf
 

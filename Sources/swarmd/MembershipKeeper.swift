@@ -3,9 +3,9 @@ import ClusterMessages
 import ClusterModel
 import ClusterWire
 import GRPCCore
+import LinuxSystem
 import Logging
 import ManagerNode
-import LinuxSystem
 import Primitives
 import SwiftProtobuf
 import WorkerNode

@@ -1,9 +1,9 @@
 import Assignments
 import ClusterModel
 import ClusterState
+import LinuxSystem
 import Logging
 import Orchestration
-import LinuxSystem
 import Primitives
 
 /// What a manager does while it leads: runs the control loops and talks to the agents.

@@ -3,8 +3,8 @@ import ClusterModel
 import ClusterState
 public import ClusterWire
 import Consensus
-import Logging
 import LinuxSystem
+import Logging
 import Primitives
 
 extension Manager {
