@@ -158,7 +158,7 @@ let shells: [Target] = [
             "Orchestration", "Assignments", "ClusterIdentity", "ClusterWire", "LinuxSystem", deques, protobuf, grpc,
             logging, x509,
         ]),
-    tests("ManagerNode", ["Primitives", "ClusterModel", "ClusterState", "Consensus"]),
+    tests("ManagerNode", ["Primitives", "ClusterModel", "ClusterMessages", "ClusterState", "Consensus", grpc]),
     module("Lab", ["Primitives", argumentParser]),
     module(
         "WorkerNode",

@@ -180,5 +180,5 @@ void clinux_reset_signals(void) {
 void clinux_limit_heaps(int count) {
     mallopt(M_ARENA_MAX, count);
     // The top of a heap goes back to the kernel when this much of it is free; set, it does not grow by itself (mallopt(3)).
-    mallopt(M_TRIM_THRESHOLD, 128 * 1024);
+    mallopt(M_TRIM_THRESHOLD, 1024 * 1024);
 }

@@ -23,6 +23,10 @@ public enum ManagerLimits {
     static let proposeTimeout = Duration.seconds(20)
     /// How long a read waits for the leader's confirmation before it is asked for again.
     static let readTimeout = Duration.seconds(1)
+    /// Proposals on their way to the leader or with it; more are refused.
+    static let forwardedProposals = 10_000
+    /// Bytes of proposals in one message to the leader; one that is larger alone travels alone.
+    static let forwardedBytes = 1 << 20
     /// Between two attempts of a write that found no leader.
     static let proposeRetry = Duration.milliseconds(50)
     /// Assignments wait this long for others to go with them.

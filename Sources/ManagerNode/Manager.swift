@@ -33,9 +33,9 @@ public final class Manager: Sendable {
     let settings: Settings
     let credentials: CredentialStore
     let log: Logger
-    private let connections: NodeConnections
     private let raft: RaftThread
     private let transport: PeerTransport
+    private let calls: LeaderCalls
     private let peers: PeerBook
     /// What happened of late on this manager, in people's terms.
     public let history = EventHistory()
@@ -53,8 +53,8 @@ public final class Manager: Sendable {
     ) throws {
         self.settings = settings
         self.credentials = credentials
-        self.connections = connections
         self.log = log
+        calls = LeaderCalls(connections)
         let raft = try RaftThread()
         self.raft = raft
         let book = PeerBook(peers)
@@ -105,6 +105,7 @@ public final class Manager: Sendable {
                 term?.task.cancel()
                 throw failure
             }
+            if let leader = view.status.leader, let address = address(of: leader) { calls.follow(address) }
             let leads = view.status.role == .leader
             if let current = term, !leads || current.number != view.status.term {
                 current.task.cancel()
@@ -142,6 +143,7 @@ public final class Manager: Sendable {
     public func stop() {
         raft.push(.stop)
         transport.close()
+        calls.close()
     }
 
     // MARK: State
@@ -219,25 +221,7 @@ public final class Manager: Sendable {
         guard let address = leaderAddress else {
             throw Failure(.unavailable, "the cluster has no leader at the moment")
         }
-        let client = WireControl.Client(wrapping: try connections.client(to: address))
-        var options = CallOptions.defaults
-        options.timeout = ManagerLimits.proposeTimeout
-        let answer: WireProposeAnswer
-        do {
-            answer = try await client.propose(
-                .with { $0.transaction = wireBytes(transaction.encoded()) }, options: options)
-        } catch let error as RPCError where ![.unavailable, .deadlineExceeded, .cancelled].contains(error.code) {
-            // The leader's own refusal: the caller's status and whether it tries again depend on its kind.
-            throw error.failure
-        }
-        switch answer.answer {
-        case .result(let result):
-            switch try Result<UInt64, TransactionRefusal>(wire: result) {
-            case .success(let index): return index
-            case .failure(let refusal): throw refusal.failure
-            }
-        case .notLeader, nil: throw Failure(.unavailable, "the leader has changed")
-        }
+        return try await calls.call(to: address).propose(encoded(transaction))
     }
 
     /// Proposes on this manager, which must lead.
@@ -256,12 +240,31 @@ public final class Manager: Sendable {
     }
 
     private func append(_ transaction: Transaction) async throws -> LogIndex {
+        let proposal = Proposal(transaction: transaction, data: try encoded(transaction))
+        return try await onRaft { .propose(proposal, $0) }
+    }
+
+    private func encoded(_ transaction: Transaction) throws(Failure) -> [UInt8] {
         let data = transaction.encoded()
         guard data.count <= StateLimits.transactionBytes else {
             throw Failure(
                 .invalidArgument, "the change has \(data.count) bytes, the limit is \(StateLimits.transactionBytes)")
         }
-        return try await onRaft { .propose(data, $0) }.index
+        return data
+    }
+
+    /// As ``proposeHere(_:)``, without waiting: `completion` is called once, on any thread.
+    func submit(_ proposal: Proposal, _ completion: @escaping RaftCompletion<LogIndex>) {
+        guard RolePlan.concerns(proposal.transaction, tables) else {
+            if !raft.push(.propose(proposal, completion)) { completion(.failure(notTaken)) }
+            return
+        }
+        // Ends by itself: a proposal has a time limit.
+        Task {
+            do {
+                completion(.success(try await proposeHere(proposal.transaction)))
+            } catch { completion(.failure(error as? Failure ?? Failure(.internal, "\(error)"))) }
+        }
     }
 
     private func readIndex() async throws -> LogIndex { try await onRaft { .read($0) } }
@@ -277,12 +280,13 @@ public final class Manager: Sendable {
     ) async throws -> Value {
         try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Value, any Error>) in
             let isTaken = raft.push(input { continuation.resume(with: $0.mapError { $0 as any Error }) })
-            if !isTaken {
-                continuation.resume(
-                    throwing: failure.map(Failure.stopped)
-                        ?? Failure(.resourceExhausted, "too many changes are under way: try again in a moment"))
-            }
+            if !isTaken { continuation.resume(throwing: notTaken) }
         }
+    }
+
+    private var notTaken: Failure {
+        failure.map(Failure.stopped)
+            ?? Failure(.resourceExhausted, "too many changes are under way: try again in a moment")
     }
 
     /// Again and again while there is no leader, for the time that a user would wait.

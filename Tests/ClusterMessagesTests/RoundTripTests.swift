@@ -39,20 +39,6 @@ import Testing
         }
     }
 
-    @Test(
-        arguments: [
-            .success(7),
-            .failure(.exists(.node(NodeID(value: 1)))),
-            .failure(.nameTaken(kind: "service", name: "web")),
-            .failure(.notFound(.config(ConfigID(value: .max)))),
-            .failure(.stale(.service(ServiceID(value: 3)), expected: 4, found: 5)),
-            .failure(.tooLarge(changes: 201)),
-        ] as [Result<UInt64, TransactionRefusal>])
-    func outcomesComeBackEqual(outcome: Result<UInt64, TransactionRefusal>) throws {
-        let bytes: [UInt8] = try outcome.wire.serializedBytes()
-        #expect(try Result(wire: WireTransactionResult(serializedBytes: bytes)) == outcome)
-    }
-
     @Test func bytesDoNotDependOnTheOrderOfDictionaries() {
         var made = RandomObjects(seed: 11)
         let names = (0..<40).map { "label-\($0)" } + ["é", "z", "語"]

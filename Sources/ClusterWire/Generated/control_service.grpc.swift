@@ -26,14 +26,14 @@ public enum WireControl: Sendable {
         /// Namespace for "Propose" metadata.
         public enum Propose: Sendable {
             /// Request type for "Propose".
-            public typealias Input = WireProposeRequest
+            public typealias Input = WireProposals
             /// Response type for "Propose".
-            public typealias Output = WireProposeAnswer
+            public typealias Output = WireOutcomes
             /// Descriptor for "Propose".
             public static let descriptor = GRPCCore.MethodDescriptor(
                 service: GRPCCore.ServiceDescriptor(fullyQualifiedService: "swarm.v1.Control"),
                 method: "Propose",
-                type: .unary
+                type: .bidirectionalStreaming
             )
         }
         /// Namespace for "Leave" metadata.
@@ -81,17 +81,21 @@ extension WireControl {
     public protocol StreamingServiceProtocol: GRPCCore.RegistrableRPCService {
         /// Handle the "Propose" method.
         ///
+        /// > Source IDL Documentation:
+        /// >
+        /// > One stream for each follower; outcomes come in any order.
+        ///
         /// - Parameters:
-        ///   - request: A streaming request of `WireProposeRequest` messages.
+        ///   - request: A streaming request of `WireProposals` messages.
         ///   - context: Context providing information about the RPC.
         /// - Throws: Any error which occurred during the processing of the request. Thrown errors
         ///     of type `RPCError` are mapped to appropriate statuses. All other errors are converted
         ///     to an internal error.
-        /// - Returns: A streaming response of `WireProposeAnswer` messages.
+        /// - Returns: A streaming response of `WireOutcomes` messages.
         func propose(
-            request: GRPCCore.StreamingServerRequest<WireProposeRequest>,
+            request: GRPCCore.StreamingServerRequest<WireProposals>,
             context: GRPCCore.ServerContext
-        ) async throws -> GRPCCore.StreamingServerResponse<WireProposeAnswer>
+        ) async throws -> GRPCCore.StreamingServerResponse<WireOutcomes>
 
         /// Handle the "Leave" method.
         ///
@@ -118,17 +122,21 @@ extension WireControl {
     public protocol ServiceProtocol: WireControl.StreamingServiceProtocol {
         /// Handle the "Propose" method.
         ///
+        /// > Source IDL Documentation:
+        /// >
+        /// > One stream for each follower; outcomes come in any order.
+        ///
         /// - Parameters:
-        ///   - request: A request containing a single `WireProposeRequest` message.
+        ///   - request: A streaming request of `WireProposals` messages.
         ///   - context: Context providing information about the RPC.
         /// - Throws: Any error which occurred during the processing of the request. Thrown errors
         ///     of type `RPCError` are mapped to appropriate statuses. All other errors are converted
         ///     to an internal error.
-        /// - Returns: A response containing a single `WireProposeAnswer` message.
+        /// - Returns: A streaming response of `WireOutcomes` messages.
         func propose(
-            request: GRPCCore.ServerRequest<WireProposeRequest>,
+            request: GRPCCore.StreamingServerRequest<WireProposals>,
             context: GRPCCore.ServerContext
-        ) async throws -> GRPCCore.ServerResponse<WireProposeAnswer>
+        ) async throws -> GRPCCore.StreamingServerResponse<WireOutcomes>
 
         /// Handle the "Leave" method.
         ///
@@ -153,17 +161,22 @@ extension WireControl {
     public protocol SimpleServiceProtocol: WireControl.ServiceProtocol {
         /// Handle the "Propose" method.
         ///
+        /// > Source IDL Documentation:
+        /// >
+        /// > One stream for each follower; outcomes come in any order.
+        ///
         /// - Parameters:
-        ///   - request: A `WireProposeRequest` message.
+        ///   - request: A stream of `WireProposals` messages.
+        ///   - response: A response stream of `WireOutcomes` messages.
         ///   - context: Context providing information about the RPC.
         /// - Throws: Any error which occurred during the processing of the request. Thrown errors
         ///     of type `RPCError` are mapped to appropriate statuses. All other errors are converted
         ///     to an internal error.
-        /// - Returns: A `WireProposeAnswer` to respond with.
         func propose(
-            request: WireProposeRequest,
+            request: GRPCCore.RPCAsyncSequence<WireProposals, any Swift.Error>,
+            response: GRPCCore.RPCWriter<WireOutcomes>,
             context: GRPCCore.ServerContext
-        ) async throws -> WireProposeAnswer
+        ) async throws
 
         /// Handle the "Leave" method.
         ///
@@ -187,8 +200,8 @@ extension WireControl.StreamingServiceProtocol {
     public func registerMethods<Transport>(with router: inout GRPCCore.RPCRouter<Transport>) where Transport: GRPCCore.ServerTransport {
         router.registerHandler(
             forMethod: WireControl.Method.Propose.descriptor,
-            deserializer: GRPCProtobuf.ProtobufDeserializer<WireProposeRequest>(),
-            serializer: GRPCProtobuf.ProtobufSerializer<WireProposeAnswer>(),
+            deserializer: GRPCProtobuf.ProtobufDeserializer<WireProposals>(),
+            serializer: GRPCProtobuf.ProtobufSerializer<WireOutcomes>(),
             handler: { request, context in
                 try await self.propose(
                     request: request,
@@ -213,17 +226,6 @@ extension WireControl.StreamingServiceProtocol {
 // Default implementation of streaming methods from 'StreamingServiceProtocol'.
 @available(macOS 15.0, iOS 18.0, watchOS 11.0, tvOS 18.0, visionOS 2.0, *)
 extension WireControl.ServiceProtocol {
-    public func propose(
-        request: GRPCCore.StreamingServerRequest<WireProposeRequest>,
-        context: GRPCCore.ServerContext
-    ) async throws -> GRPCCore.StreamingServerResponse<WireProposeAnswer> {
-        let response = try await self.propose(
-            request: GRPCCore.ServerRequest(stream: request),
-            context: context
-        )
-        return GRPCCore.StreamingServerResponse(single: response)
-    }
-
     public func leave(
         request: GRPCCore.StreamingServerRequest<WireLeaveRequest>,
         context: GRPCCore.ServerContext
@@ -240,15 +242,19 @@ extension WireControl.ServiceProtocol {
 @available(macOS 15.0, iOS 18.0, watchOS 11.0, tvOS 18.0, visionOS 2.0, *)
 extension WireControl.SimpleServiceProtocol {
     public func propose(
-        request: GRPCCore.ServerRequest<WireProposeRequest>,
+        request: GRPCCore.StreamingServerRequest<WireProposals>,
         context: GRPCCore.ServerContext
-    ) async throws -> GRPCCore.ServerResponse<WireProposeAnswer> {
-        return GRPCCore.ServerResponse<WireProposeAnswer>(
-            message: try await self.propose(
-                request: request.message,
-                context: context
-            ),
-            metadata: [:]
+    ) async throws -> GRPCCore.StreamingServerResponse<WireOutcomes> {
+        return GRPCCore.StreamingServerResponse<WireOutcomes>(
+            metadata: [:],
+            producer: { writer in
+                try await self.propose(
+                    request: request.messages,
+                    response: writer,
+                    context: context
+                )
+                return [:]
+            }
         )
     }
 
@@ -277,21 +283,25 @@ extension WireControl {
     public protocol ClientProtocol: Sendable {
         /// Call the "Propose" method.
         ///
+        /// > Source IDL Documentation:
+        /// >
+        /// > One stream for each follower; outcomes come in any order.
+        ///
         /// - Parameters:
-        ///   - request: A request containing a single `WireProposeRequest` message.
-        ///   - serializer: A serializer for `WireProposeRequest` messages.
-        ///   - deserializer: A deserializer for `WireProposeAnswer` messages.
+        ///   - request: A streaming request producing `WireProposals` messages.
+        ///   - serializer: A serializer for `WireProposals` messages.
+        ///   - deserializer: A deserializer for `WireOutcomes` messages.
         ///   - options: Options to apply to this RPC.
         ///   - handleResponse: A closure which handles the response and returns its result to
         ///       the caller. Returning from the closure will cancel the RPC if it hasn't
         ///       already finished.
         /// - Returns: The result of `handleResponse`.
         func propose<Result>(
-            request: GRPCCore.ClientRequest<WireProposeRequest>,
-            serializer: some GRPCCore.MessageSerializer<WireProposeRequest>,
-            deserializer: some GRPCCore.MessageDeserializer<WireProposeAnswer>,
+            request: GRPCCore.StreamingClientRequest<WireProposals>,
+            serializer: some GRPCCore.MessageSerializer<WireProposals>,
+            deserializer: some GRPCCore.MessageDeserializer<WireOutcomes>,
             options: GRPCCore.CallOptions,
-            onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<WireProposeAnswer>) async throws -> Result
+            onResponse handleResponse: @Sendable @escaping (GRPCCore.StreamingClientResponse<WireOutcomes>) async throws -> Result
         ) async throws -> Result where Result: Sendable
 
         /// Call the "Leave" method.
@@ -332,25 +342,27 @@ extension WireControl {
 
         /// Call the "Propose" method.
         ///
+        /// > Source IDL Documentation:
+        /// >
+        /// > One stream for each follower; outcomes come in any order.
+        ///
         /// - Parameters:
-        ///   - request: A request containing a single `WireProposeRequest` message.
-        ///   - serializer: A serializer for `WireProposeRequest` messages.
-        ///   - deserializer: A deserializer for `WireProposeAnswer` messages.
+        ///   - request: A streaming request producing `WireProposals` messages.
+        ///   - serializer: A serializer for `WireProposals` messages.
+        ///   - deserializer: A deserializer for `WireOutcomes` messages.
         ///   - options: Options to apply to this RPC.
         ///   - handleResponse: A closure which handles the response and returns its result to
         ///       the caller. Returning from the closure will cancel the RPC if it hasn't
         ///       already finished.
         /// - Returns: The result of `handleResponse`.
         public func propose<Result>(
-            request: GRPCCore.ClientRequest<WireProposeRequest>,
-            serializer: some GRPCCore.MessageSerializer<WireProposeRequest>,
-            deserializer: some GRPCCore.MessageDeserializer<WireProposeAnswer>,
+            request: GRPCCore.StreamingClientRequest<WireProposals>,
+            serializer: some GRPCCore.MessageSerializer<WireProposals>,
+            deserializer: some GRPCCore.MessageDeserializer<WireOutcomes>,
             options: GRPCCore.CallOptions = .defaults,
-            onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<WireProposeAnswer>) async throws -> Result = { response in
-                try response.message
-            }
+            onResponse handleResponse: @Sendable @escaping (GRPCCore.StreamingClientResponse<WireOutcomes>) async throws -> Result
         ) async throws -> Result where Result: Sendable {
-            try await self.client.unary(
+            try await self.client.bidirectionalStreaming(
                 request: request,
                 descriptor: WireControl.Method.Propose.descriptor,
                 serializer: serializer,
@@ -397,24 +409,26 @@ extension WireControl {
 extension WireControl.ClientProtocol {
     /// Call the "Propose" method.
     ///
+    /// > Source IDL Documentation:
+    /// >
+    /// > One stream for each follower; outcomes come in any order.
+    ///
     /// - Parameters:
-    ///   - request: A request containing a single `WireProposeRequest` message.
+    ///   - request: A streaming request producing `WireProposals` messages.
     ///   - options: Options to apply to this RPC.
     ///   - handleResponse: A closure which handles the response and returns its result to
     ///       the caller. Returning from the closure will cancel the RPC if it hasn't
     ///       already finished.
     /// - Returns: The result of `handleResponse`.
     public func propose<Result>(
-        request: GRPCCore.ClientRequest<WireProposeRequest>,
+        request: GRPCCore.StreamingClientRequest<WireProposals>,
         options: GRPCCore.CallOptions = .defaults,
-        onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<WireProposeAnswer>) async throws -> Result = { response in
-            try response.message
-        }
+        onResponse handleResponse: @Sendable @escaping (GRPCCore.StreamingClientResponse<WireOutcomes>) async throws -> Result
     ) async throws -> Result where Result: Sendable {
         try await self.propose(
             request: request,
-            serializer: GRPCProtobuf.ProtobufSerializer<WireProposeRequest>(),
-            deserializer: GRPCProtobuf.ProtobufDeserializer<WireProposeAnswer>(),
+            serializer: GRPCProtobuf.ProtobufSerializer<WireProposals>(),
+            deserializer: GRPCProtobuf.ProtobufDeserializer<WireOutcomes>(),
             options: options,
             onResponse: handleResponse
         )
@@ -451,25 +465,28 @@ extension WireControl.ClientProtocol {
 extension WireControl.ClientProtocol {
     /// Call the "Propose" method.
     ///
+    /// > Source IDL Documentation:
+    /// >
+    /// > One stream for each follower; outcomes come in any order.
+    ///
     /// - Parameters:
-    ///   - message: request message to send.
     ///   - metadata: Additional metadata to send, defaults to empty.
     ///   - options: Options to apply to this RPC, defaults to `.defaults`.
+    ///   - producer: A closure producing request messages to send to the server. Returning
+    ///       from the closure closes the request stream.
     ///   - handleResponse: A closure which handles the response and returns its result to
     ///       the caller. Returning from the closure will cancel the RPC if it hasn't
     ///       already finished.
     /// - Returns: The result of `handleResponse`.
     public func propose<Result>(
-        _ message: WireProposeRequest,
         metadata: GRPCCore.Metadata = [:],
         options: GRPCCore.CallOptions = .defaults,
-        onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<WireProposeAnswer>) async throws -> Result = { response in
-            try response.message
-        }
+        requestProducer producer: @Sendable @escaping (GRPCCore.RPCWriter<WireProposals>) async throws -> Void,
+        onResponse handleResponse: @Sendable @escaping (GRPCCore.StreamingClientResponse<WireOutcomes>) async throws -> Result
     ) async throws -> Result where Result: Sendable {
-        let request = GRPCCore.ClientRequest<WireProposeRequest>(
-            message: message,
-            metadata: metadata
+        let request = GRPCCore.StreamingClientRequest<WireProposals>(
+            metadata: metadata,
+            producer: producer
         )
         return try await self.propose(
             request: request,

@@ -1,10 +1,12 @@
+import ClusterMessages
+import ClusterModel
 import Consensus
 import Primitives
 
 /// What the Raft thread is given to do.
 enum RaftInput: Sendable {
     case message(Message)
-    case propose([UInt8], RaftCompletion<Applied>)
+    case propose(Proposal, RaftCompletion<LogIndex>)
     case changeMembership(MembershipChange, RaftCompletion<LogIndex>)
     case read(RaftCompletion<LogIndex>)
     /// A snapshot that was received whole: its bytes, then the message that announces it.
@@ -13,6 +15,21 @@ enum RaftInput: Sendable {
     case unreachable(RaftID)
     case transferLeadership(RaftID)
     case stop
+}
+
+/// A transaction, and the bytes that stand for it in the log.
+struct Proposal: Sendable {
+    let transaction: Transaction
+    let data: [UInt8]
+
+    init(transaction: Transaction, data: [UInt8]) {
+        self.transaction = transaction
+        self.data = data
+    }
+
+    init(_ transaction: Transaction) {
+        self.init(transaction: transaction, data: transaction.encoded())
+    }
 }
 
 /// Called once, on the Raft thread.

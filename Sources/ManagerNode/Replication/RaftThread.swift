@@ -52,7 +52,13 @@ struct RaftLoop<Storage: RaftStorage> {
     private let send: @Sendable ([Message]) -> Void
     private let sendSnapshot: @Sendable (SnapshotTransfer, [UInt8]) -> Void
 
-    private var proposals: [LogIndex: (term: Term, completion: RaftCompletion<Applied>)] = [:]
+    private var proposals: [LogIndex: Proposed] = [:]
+    private struct Proposed {
+        let term: Term
+        let transaction: Transaction
+        let completion: RaftCompletion<LogIndex>
+    }
+
     private var membershipChanges: [LogIndex: (term: Term, completion: RaftCompletion<LogIndex>)] = [:]
     private var reads: [UInt64: (deadline: Instant, completion: RaftCompletion<LogIndex>)] = [:]
     /// Not from 0: an answer to a read of before a restart must not complete another one now.
@@ -105,10 +111,11 @@ struct RaftLoop<Storage: RaftStorage> {
     private mutating func take(_ input: RaftInput) throws {
         switch input {
         case .message(let message): try node.step(message)
-        case .propose(let data, let completion):
+        case .propose(let proposal, let completion):
             do {
-                let proposed = try node.propose([data])
-                proposals[proposed.indices.lowerBound] = (proposed.term, completion)
+                let proposed = try node.propose([proposal.data])
+                proposals[proposed.indices.lowerBound] = Proposed(
+                    term: proposed.term, transaction: proposal.transaction, completion: completion)
             } catch { completion(.failure(error.failure)) }
         case .changeMembership(let change, let completion):
             do {
@@ -191,11 +198,14 @@ struct RaftLoop<Storage: RaftStorage> {
 
     private mutating func apply(_ entries: [LogEntry]) throws {
         var changes: [StateChange] = []
-        var done: [(RaftCompletion<Applied>, Result<Applied, Failure>)] = []
+        var done: [(RaftCompletion<LogIndex>, Result<LogIndex, Failure>)] = []
         for entry in entries {
-            var outcome: Result<Applied, Failure> = .success(Applied(index: entry.index))
+            var outcome: Result<LogIndex, Failure> = .success(entry.index)
+            let proposed = proposals.removeValue(forKey: entry.index)
             if entry.kind == .normal {
-                let transaction = try Transaction(encoded: entry.data)
+                // The proposer's own value saves reading it from its bytes.
+                let own = proposed.flatMap { $0.term == entry.term ? $0.transaction : nil }
+                let transaction = try own ?? Transaction(encoded: entry.data)
                 switch tables.apply(transaction, at: entry.index) {
                 case .success(let applied): changes += applied
                 case .failure(let refusal): outcome = .failure(refusal.failure)
@@ -203,8 +213,8 @@ struct RaftLoop<Storage: RaftStorage> {
             } else {
                 tables.skip(to: entry.index)
             }
-            if let (term, completion) = proposals.removeValue(forKey: entry.index) {
-                done.append((completion, term == entry.term ? outcome : .failure(.lostToNewLeader)))
+            if let proposed {
+                done.append((proposed.completion, proposed.term == entry.term ? outcome : .failure(.lostToNewLeader)))
             }
         }
         guard let last = entries.last?.index else { return }
@@ -236,7 +246,7 @@ struct RaftLoop<Storage: RaftStorage> {
 
     /// Outcomes that this member will not learn in time: the entry may still be committed by the next leader.
     private mutating func failPending(_ failure: Failure = .lostToNewLeader) {
-        for (_, completion) in proposals.values { completion(.failure(failure)) }
+        for proposed in proposals.values { proposed.completion(.failure(failure)) }
         for (_, completion) in membershipChanges.values { completion(.failure(failure)) }
         for (_, completion) in reads.values { completion(.failure(failure)) }
         proposals = [:]

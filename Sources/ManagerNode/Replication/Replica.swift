@@ -4,11 +4,6 @@ import Consensus
 import Primitives
 import Synchronization
 
-/// A transaction that was applied on this manager.
-struct Applied: Sendable {
-    var index: LogIndex
-}
-
 /// What readers on this manager see: the state as of what is applied here, and where Raft stands.
 final class Replica: Sendable {
     struct View: Sendable {

@@ -11,18 +11,47 @@ import SwiftProtobuf
 struct ControlService: WireControl.SimpleServiceProtocol {
     let slot: ManagerSlot
 
-    func propose(request: WireProposeRequest, context: ServerContext) async throws -> WireProposeAnswer {
+    func propose(
+        request: RPCAsyncSequence<WireProposals, any Error>, response: RPCWriter<WireOutcomes>, context: ServerContext
+    ) async throws {
         let manager = try slot.require()
-        guard manager.isLeader else { return .with { $0.notLeader = manager.notLeader } }
-        guard let peer = context.peer, manager.tables.nodes[peer.node]?.manager != nil else {
-            throw RPCError(code: .permissionDenied, message: "only managers write, and this node is none any more")
+        guard let peer = context.peer else { throw RPCError(code: .permissionDenied, message: "not a member") }
+        let outbox = OutcomeOutbox()
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask {
+                for await _ in outbox.bell {
+                    let outcomes = outbox.take()
+                    if !outcomes.isEmpty { try await response.write(.with { $0.outcomes = outcomes }) }
+                }
+            }
+            group.addTask {
+                for try await batch in request {
+                    guard manager.tables.nodes[peer.node]?.manager != nil else {
+                        throw RPCError(
+                            code: .permissionDenied, message: "only managers write, and this node is none any more")
+                    }
+                    for proposal in batch.proposals { take(proposal, manager, outbox) }
+                }
+            }
+            try await group.next()
+            group.cancelAll()
         }
-        let transaction = try Transaction(encoded: Array(request.transaction))
-        do {
-            let index = try await manager.proposeHere(transaction)
-            return .with { $0.result = .with { $0.index = index } }
-        } catch let failure as Failure {
-            throw failure.rpc
+    }
+
+    private func take(_ proposal: WireProposal, _ manager: Manager, _ outbox: OutcomeOutbox) {
+        let number = proposal.number
+        guard manager.isLeader else { return outbox.push(number, .notLeader(manager.notLeader)) }
+        do throws(MessageError) {
+            let data = Array(proposal.transaction)
+            manager.submit(Proposal(transaction: try Transaction(encoded: data), data: data)) { result in
+                switch result {
+                case .success(let index): outbox.push(number, .index(index))
+                case .failure(let failure): outbox.push(number, .refusal(WireRefusal(failure)))
+                }
+            }
+        } catch {
+            let failure = Failure(.invalidArgument, "a transaction that cannot be read: \(error)")
+            outbox.push(number, .refusal(WireRefusal(failure)))
         }
     }
 

@@ -1,0 +1,197 @@
+import ClusterMessages
+import ClusterWire
+import Consensus
+import GRPCCore
+import LinuxSystem
+import Primitives
+import SwiftProtobuf
+import Synchronization
+
+/// One stream of proposals to one leader: what waits when the connection is free travels together.
+final class LeaderCall: Sendable {
+    private struct Waiter {
+        let continuation: CheckedContinuation<LogIndex, any Error>
+        let deadline: Instant
+    }
+
+    private struct State {
+        var nextNumber: UInt64 = 1
+        var unsent: [WireProposal] = []
+        var waiters: [UInt64: Waiter] = [:]
+        var hasEnded = false
+    }
+
+    /// `HOST:PORT` of the leader.
+    let address: String
+    private let state = Mutex(State())
+    private let bell: AsyncStream<Void>
+    private let ring: AsyncStream<Void>.Continuation
+
+    init(to address: String) {
+        self.address = address
+        (bell, ring) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
+    }
+
+    var hasEnded: Bool { state.withLock { $0.hasEnded } }
+    /// Proposals without an outcome.
+    var underWay: Int { state.withLock { $0.waiters.count } }
+
+    /// Returns the raft index at which the leader applied the transaction.
+    ///
+    /// - Throws: ``Failure``: the leader's refusal, or `unavailable` when nothing was sent; `RPCError` when nobody knows
+    ///   what became of it.
+    func propose(_ transaction: [UInt8]) async throws -> LogIndex {
+        try await withCheckedThrowingContinuation { continuation in
+            let isTaken = state.withLock { state in
+                guard !state.hasEnded, state.waiters.count < ManagerLimits.forwardedProposals else { return false }
+                let number = state.nextNumber
+                state.nextNumber += 1
+                state.waiters[number] = Waiter(
+                    continuation: continuation, deadline: Clock.now + ManagerLimits.proposeTimeout)
+                state.unsent.append(
+                    .with {
+                        $0.number = number
+                        $0.transaction = wireBytes(transaction)
+                    })
+                return true
+            }
+            if isTaken {
+                ring.yield()
+            } else {
+                continuation.resume(throwing: Failure(.unavailable, "the leader at \(address) takes no more"))
+            }
+        }
+    }
+
+    /// Until the stream breaks, or is ended.
+    func run(_ connections: NodeConnections) async {
+        do {
+            let client = WireControl.Client(wrapping: try connections.client(to: address))
+            let request = StreamingClientRequest<WireProposals> { [self] writer in
+                for await _ in bell {
+                    while let proposals = takeUnsent() {
+                        try await writer.write(.with { $0.proposals = proposals })
+                    }
+                }
+            }
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                group.addTask { [self] in
+                    try await client.propose(request: request) { response in
+                        for try await outcomes in response.messages {
+                            for outcome in outcomes.outcomes { self.take(outcome) }
+                        }
+                    }
+                }
+                group.addTask { [self] in
+                    while true {
+                        try await Task.sleep(for: ManagerLimits.proposeTimeout / 20)
+                        expire()
+                    }
+                }
+                try await group.next()
+                group.cancelAll()
+            }
+            end(RPCError(code: .unavailable, message: "the leader ended the stream"))
+        } catch let error as RPCError {
+            end(error)
+        } catch {
+            end(RPCError(code: .unavailable, message: "\(error)"))
+        }
+    }
+
+    /// Whoever waits is told; what comes later is not taken.
+    func end(_ error: RPCError) {
+        let waiters = state.withLock { state in
+            defer { state.waiters = [:] }
+            state.hasEnded = true
+            state.unsent = []
+            return state.waiters.values
+        }
+        ring.finish()
+        for waiter in waiters { waiter.continuation.resume(throwing: error) }
+    }
+
+    /// The next message's proposals; nil when nothing waits.
+    func takeUnsent() -> [WireProposal]? {
+        state.withLock { state in
+            var bytes = 0
+            let count =
+                state.unsent.firstIndex { proposal in
+                    bytes += proposal.transaction.count
+                    return bytes > ManagerLimits.forwardedBytes
+                } ?? state.unsent.count
+            if state.unsent.isEmpty { return nil }
+            let proposals = Array(state.unsent.prefix(max(1, count)))
+            state.unsent.removeFirst(proposals.count)
+            return proposals
+        }
+    }
+
+    private func take(_ outcome: WireOutcome) {
+        guard let waiter = state.withLock({ $0.waiters.removeValue(forKey: outcome.number) }) else { return }
+        switch outcome.outcome {
+        case .index(let index): waiter.continuation.resume(returning: index)
+        case .notLeader, nil:
+            waiter.continuation.resume(throwing: Failure(.unavailable, "the leader has changed"))
+        case .refusal(let refusal):
+            waiter.continuation.resume(
+                throwing: Failure(Failure.Code(description: refusal.code), refusal.message))
+        }
+    }
+
+    private func expire() {
+        let now = Clock.now
+        let overdue = state.withLock { state in
+            let numbers = state.waiters.filter { $0.value.deadline <= now }.keys
+            return numbers.compactMap { state.waiters.removeValue(forKey: $0) }
+        }
+        for waiter in overdue {
+            waiter.continuation.resume(throwing: RPCError(code: .deadlineExceeded, message: "no answer in time"))
+        }
+    }
+}
+
+/// The call to whoever leads now.
+final class LeaderCalls: Sendable {
+    private struct Current {
+        let call: LeaderCall
+        let task: Task<Void, Never>
+    }
+
+    private let connections: NodeConnections
+    private let current = Mutex<Current?>(nil)
+
+    init(_ connections: NodeConnections) {
+        self.connections = connections
+    }
+
+    func call(to address: String) -> LeaderCall {
+        let (call, old) = current.withLock { current -> (LeaderCall, Current?) in
+            if let known = current?.call, known.address == address, !known.hasEnded { return (known, nil) }
+            let old = current
+            let call = LeaderCall(to: address)
+            // Ended with the call, by `end`.
+            current = Current(call: call, task: Task { [connections] in await call.run(connections) })
+            return (call, old)
+        }
+        old.map(end)
+        return call
+    }
+
+    /// Somebody else leads: what was sent to the former leader may never be answered.
+    func follow(_ address: String) {
+        let old = current.withLock { current -> Current? in
+            guard current?.call.address != address else { return nil }
+            defer { current = nil }
+            return current
+        }
+        old.map(end)
+    }
+
+    func close() { follow("") }
+
+    private func end(_ old: Current) {
+        old.call.end(RPCError(code: .unavailable, message: "the leader has changed"))
+        old.task.cancel()
+    }
+}
