@@ -16,13 +16,16 @@ public enum CRC32C {
         return tables
     }()
 
-    public static func checksum(_ bytes: some Collection<UInt8>) -> UInt32 {
-        bytes.withContiguousStorageIfAvailable { checksum(buffer: $0) }
-            ?? Array(bytes).withUnsafeBufferPointer { checksum(buffer: $0) }
+    public static func checksum(_ bytes: some Collection<UInt8>) -> UInt32 { checksum(bytes, after: 0) }
+
+    /// The checksum of what has the checksum `previous`, followed by `bytes`.
+    public static func checksum(_ bytes: some Collection<UInt8>, after previous: UInt32) -> UInt32 {
+        bytes.withContiguousStorageIfAvailable { checksum(buffer: $0, after: previous) }
+            ?? Array(bytes).withUnsafeBufferPointer { checksum(buffer: $0, after: previous) }
     }
 
-    private static func checksum(buffer: UnsafeBufferPointer<UInt8>) -> UInt32 {
-        var crc = ~UInt32(0)
+    private static func checksum(buffer: UnsafeBufferPointer<UInt8>, after previous: UInt32) -> UInt32 {
+        var crc = ~previous
         var position = 0
         let tables = tables
         while position + 8 <= buffer.count {

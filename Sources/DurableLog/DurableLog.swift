@@ -194,18 +194,25 @@ public struct SegmentedLog<Files: LogFiles> {
 
     // MARK: Snapshots
 
-    /// Writes a snapshot aside and gives it its name once it is durable; then the one before it goes.
+    /// Keeps a snapshot beside the log, in the place of the one before.
     public mutating func saveSnapshot(_ snapshot: StoredSnapshot) throws(Failure) {
-        let name = snapshot.name
-        let aside = name + ".tmp"
-        let bytes = snapshot.encoded
-        try files.create(aside, bytes: 0)
-        try files.write(aside, bytes, at: 0)
-        try files.sync(aside)
-        try files.rename(aside, to: name)
+        try AsideSnapshot<Files>.write(
+            [snapshot.bytes], index: snapshot.index, term: snapshot.term, metadata: snapshot.metadata, to: &files)
+        try adoptSnapshot(index: snapshot.index, term: snapshot.term)
+    }
+
+    /// Gives a snapshot that was written aside its name, durably; then the one before it goes.
+    public mutating func adoptSnapshot(index: UInt64, term: UInt64) throws(Failure) {
+        let name = StoredSnapshot.name(index: index, term: term)
+        try files.rename(AsideSnapshot<Files>.name(index: index, term: term), to: name)
         try files.syncFolder()
         if let old = snapshotName, old != name { try files.remove(old) }
         snapshotName = name
+    }
+
+    /// Removes a snapshot that was written aside and came too late.
+    public mutating func discardSnapshot(index: UInt64, term: UInt64) throws(Failure) {
+        try files.remove(AsideSnapshot<Files>.name(index: index, term: term))
     }
 
     public func readSnapshot() throws(Failure) -> StoredSnapshot? {
@@ -218,6 +225,13 @@ public struct SegmentedLog<Files: LogFiles> {
         snapshotName = names.last
         for name in names.dropLast() { try files.remove(name) }
         return try readSnapshot()
+    }
+}
+
+extension SegmentedLog where Files: SharedLogFiles {
+    /// Begins a snapshot that another thread writes.
+    public func asideSnapshot(index: UInt64, term: UInt64, metadata: [UInt8]) -> AsideSnapshot<Files> {
+        AsideSnapshot(files.another(), index: index, term: term, metadata: metadata)
     }
 }
 

@@ -22,3 +22,9 @@ public protocol LogFiles {
     /// For messages.
     func path(of name: String) -> String
 }
+
+/// Files that a second thread can write beside the first, each its own.
+public protocol SharedLogFiles: LogFiles, Sendable {
+    /// Another handle on the same folder.
+    func another() -> Self
+}

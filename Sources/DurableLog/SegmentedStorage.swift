@@ -73,6 +73,16 @@ public struct SegmentedStorage<Files: LogFiles> {
                 index: metadata.index, term: metadata.term, metadata: metadata.membership.encoded, bytes: bytes))
     }
 
+    /// Gives a snapshot that was written aside its name; then the one before it goes.
+    public mutating func adoptSnapshot(_ metadata: SnapshotMetadata) throws(Failure) {
+        try log.adoptSnapshot(index: metadata.index, term: metadata.term)
+    }
+
+    /// Removes a snapshot that was written aside and came too late.
+    public mutating func discardSnapshot(_ metadata: SnapshotMetadata) throws(Failure) {
+        try log.discardSnapshot(index: metadata.index, term: metadata.term)
+    }
+
     /// The last snapshot that was saved.
     public func readSnapshot() throws(Failure) -> [UInt8]? { try log.readSnapshot()?.bytes }
 
@@ -151,6 +161,13 @@ extension Membership {
             lists.append(ids)
         }
         self.init(voters: lists[0], outgoingVoters: lists[1], learners: lists[2])
+    }
+}
+
+extension SegmentedStorage where Files: SharedLogFiles {
+    /// Begins a snapshot that another thread writes, in pieces.
+    public func asideSnapshot(_ metadata: SnapshotMetadata) -> AsideSnapshot<Files> {
+        log.asideSnapshot(index: metadata.index, term: metadata.term, metadata: metadata.membership.encoded)
     }
 }
 

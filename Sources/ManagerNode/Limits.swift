@@ -7,8 +7,10 @@ public enum ManagerLimits {
     static let inputs = 100_000
     /// Messages waiting for one peer; more are dropped.
     static let peerMessages = 4_096
-    /// Applied entries between two snapshots.
+    /// Applied entries between two snapshots, at the least.
     static let entriesBetweenSnapshots: UInt64 = 10_000
+    /// Bytes of entries that are due for a snapshot however large the last one was: the log is in memory, too.
+    static let logBytesBetweenSnapshots = 256 << 20
     /// A learner becomes a voter when it lacks at most so many entries.
     static let learnerLagEntries: UInt64 = 100
     /// Entries kept behind a snapshot for slow followers.

@@ -81,7 +81,7 @@ public final class Manager: Sendable {
         }
         let node = try RaftNode(id: settings.raftID, restored: restored, random: SeededRandom(seed: seed))
         try raft.start(
-            node: node, storage: storage, tables: tables,
+            node: node, storage: storage, tables: tables, snapshotBytes: snapshot?.count ?? 0,
             send: { [transport] in transport.send($0) },
             sendSnapshot: { [transport] in transport.sendSnapshot($0, $1) })
     }

@@ -1,6 +1,7 @@
 import ClusterModel
 import ClusterState
 import Consensus
+import Glibc
 import Primitives
 import Synchronization
 import Testing
@@ -12,6 +13,11 @@ private struct NotingStorage: RaftStorage, Sendable {
     final class Notes: Sendable {
         let saved = Mutex<[LogIndex]>([])
         let begunBehind = Mutex<[LogIndex]>([])
+        /// Snapshots whose writing has begun, whose writing may end, and that took their place.
+        let begun = Mutex<[LogIndex]>([])
+        let mayEnd = Mutex(false)
+        let adopted = Mutex<[LogIndex]>([])
+        let compacted = Mutex<[LogIndex]>([])
     }
 
     let notes = Notes()
@@ -23,7 +29,15 @@ private struct NotingStorage: RaftStorage, Sendable {
         notes.saved.withLock { $0.append(metadata.index) }
     }
     func readSnapshot() -> [UInt8]? { nil }
-    func compact(through index: LogIndex) {}
+    func compact(through index: LogIndex) { notes.compacted.withLock { $0.append(index) } }
+    func snapshotWriter(_ metadata: SnapshotMetadata) -> @Sendable ([[UInt8]]) throws -> Void {
+        { [notes] _ in
+            notes.begun.withLock { $0.append(metadata.index) }
+            while !notes.mayEnd.withLock({ $0 }) { usleep(1_000) }
+        }
+    }
+    func adoptSnapshot(_ metadata: SnapshotMetadata) { notes.adopted.withLock { $0.append(metadata.index) } }
+    func discardSnapshot(_ metadata: SnapshotMetadata) {}
 }
 
 @Suite struct RaftThreadTests {
@@ -50,6 +64,31 @@ private struct NotingStorage: RaftStorage, Sendable {
             try #require(ContinuousClock.now < end, "it did not happen within 10 s")
             try await Task.sleep(for: .milliseconds(5))
         }
+    }
+
+    /// A slow disk under a snapshot must not hold up writes; the log is cut only behind a snapshot that is durable.
+    @Test func writesGoOnWhileASnapshotIsWritten() async throws {
+        let thread = try RaftThread()
+        let storage = NotingStorage()
+        let node = try RaftNode(id: 1, restored: .founding(voters: [1]), random: SeededRandom(seed: 1))
+        try thread.start(
+            node: node, storage: storage, tables: ClusterTables(), send: { _ in }, sendSnapshot: { _, _ in })
+        defer { thread.push(.stop) }
+        try await eventually { thread.replica.view.status.role == .leader }
+        let proposal = Proposal(Transaction(time: .zero))
+        let count = Int(ManagerLimits.entriesBetweenSnapshots) + 10
+        for _ in 0..<count { thread.push(.propose(proposal) { _ in }) }
+        try await eventually { !storage.notes.begun.withLock { $0 }.isEmpty }
+        let before = thread.replica.view.tables.index
+        thread.push(.propose(proposal) { _ in })
+        try await eventually { thread.replica.view.tables.index > max(before, LogIndex(count)) }
+        #expect(storage.notes.adopted.withLock { $0 }.isEmpty)
+        #expect(storage.notes.compacted.withLock { $0 }.isEmpty)
+        storage.notes.mayEnd.withLock { $0 = true }
+        try await eventually { !storage.notes.compacted.withLock { $0 }.isEmpty }
+        let index = try #require(storage.notes.begun.withLock { $0 }.first)
+        #expect(storage.notes.adopted.withLock { $0 } == [index])
+        #expect(storage.notes.compacted.withLock { $0 } == [index - ManagerLimits.entriesKeptBehindSnapshot])
     }
 
     /// The second one is of no use, and must not take the place of the first.

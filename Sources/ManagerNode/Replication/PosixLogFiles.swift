@@ -3,7 +3,7 @@ import Glibc
 public import Primitives
 
 /// The log's files in a folder of the machine's.
-public struct PosixLogFiles: LogFiles, Sendable {
+public struct PosixLogFiles: SharedLogFiles {
     private let folder: String
     /// The segment that is written to, open: one fdatasync a write, no more.
     private var open: (name: String, descriptor: Int32)?
@@ -14,6 +14,12 @@ public struct PosixLogFiles: LogFiles, Sendable {
         if mkdir(folder, 0o700) != 0 && errno != EEXIST { throw problem("make the folder", folder) }
         if access(folder, R_OK | W_OK | X_OK) != 0 { throw problem("use the folder", folder) }
     }
+
+    private init(sharing folder: String) {
+        self.folder = folder
+    }
+
+    public func another() -> PosixLogFiles { PosixLogFiles(sharing: folder) }
 
     public func path(of name: String) -> String { "\(folder)/\(name)" }
 

@@ -7,10 +7,24 @@ public protocol RaftStorage: ~Copyable {
     mutating func persist(_ requests: [PersistRequest]) throws
     /// Keeps a snapshot beside the log; the log goes on as it was.
     mutating func saveSnapshot(_ metadata: SnapshotMetadata, _ bytes: [UInt8]) throws
+    /// What writes a snapshot in pieces, durably, beside the log: on another thread, while the log goes on.
+    func snapshotWriter(_ metadata: SnapshotMetadata) -> @Sendable ([[UInt8]]) throws -> Void
+    /// Puts a snapshot that was so written in the place of the one before.
+    mutating func adoptSnapshot(_ metadata: SnapshotMetadata) throws
+    /// Removes a snapshot that was so written and came too late.
+    mutating func discardSnapshot(_ metadata: SnapshotMetadata) throws
     /// The last snapshot that was saved.
     mutating func readSnapshot() throws -> [UInt8]?
     /// Entries through `index` are not needed any more.
     mutating func compact(through index: LogIndex) throws
 }
 
-extension SegmentedStorage: RaftStorage {}
+extension SegmentedStorage: RaftStorage where Files: SharedLogFiles {
+    public func snapshotWriter(_ metadata: SnapshotMetadata) -> @Sendable ([[UInt8]]) throws -> Void {
+        let aside = asideSnapshot(metadata)
+        return { pieces in
+            var aside = aside
+            try aside.write(pieces)
+        }
+    }
+}

@@ -21,10 +21,11 @@ final class RaftThread: Sendable {
     func push(_ input: RaftInput) -> Bool { queue.push(input) }
 
     /// - Parameters:
+    ///   - snapshotBytes: the size of the snapshot that the tables are of.
     ///   - send: hands messages to the network; must not block.
     ///   - sendSnapshot: starts a transfer that ends in `snapshotSent`.
     func start<Storage: RaftStorage & Sendable>(
-        node: RaftNode, storage: Storage, tables: ClusterTables,
+        node: RaftNode, storage: Storage, tables: ClusterTables, snapshotBytes: Int = 0,
         send: @escaping @Sendable ([Message]) -> Void,
         sendSnapshot: @escaping @Sendable (SnapshotTransfer, [UInt8]) -> Void
     ) throws {
@@ -35,8 +36,8 @@ final class RaftThread: Sendable {
         do {
             try SystemThread.start(name: "raft") { [queue, replica] in
                 var loop = RaftLoop(
-                    node: node, storage: storage, replica: replica, tables: tables, send: send,
-                    sendSnapshot: sendSnapshot)
+                    node: node, storage: storage, replica: replica, tables: tables, snapshotBytes: snapshotBytes,
+                    send: send, sendSnapshot: sendSnapshot)
                 loop.run(queue)
             }
         } catch { throw Failure(.resourceExhausted, "no thread for Raft: \(error)") }
@@ -65,11 +66,14 @@ struct RaftLoop<Storage: RaftStorage> {
     private var nextRead = UInt64.random(in: .min ... .max)
     private var received: (metadata: SnapshotMetadata, bytes: [UInt8])?
     private var snapshotIndex: LogIndex
+    private var snapshotBytes: Int
+    private var bytesSinceSnapshot = 0
+    private var snapshotJob: SnapshotJob?
     private var publishedActive: Set<RaftID> = []
     private var nextTick = Clock.now
 
     init(
-        node: RaftNode, storage: Storage, replica: Replica, tables: ClusterTables,
+        node: RaftNode, storage: Storage, replica: Replica, tables: ClusterTables, snapshotBytes: Int,
         send: @escaping @Sendable ([Message]) -> Void,
         sendSnapshot: @escaping @Sendable (SnapshotTransfer, [UInt8]) -> Void
     ) {
@@ -79,6 +83,7 @@ struct RaftLoop<Storage: RaftStorage> {
         self.tables = tables
         self.send = send
         self.sendSnapshot = sendSnapshot
+        self.snapshotBytes = snapshotBytes
         snapshotIndex = tables.index
     }
 
@@ -92,6 +97,7 @@ struct RaftLoop<Storage: RaftStorage> {
                     node.tick()
                     promoteLearners()
                     expireReads()
+                    try finishSnapshot()
                     if active != publishedActive { publish() }
                     nextTick = Clock.now + ManagerLimits.tick
                 }
@@ -217,6 +223,7 @@ struct RaftLoop<Storage: RaftStorage> {
                 done.append((proposed.completion, proposed.term == entry.term ? outcome : .failure(.lostToNewLeader)))
             }
         }
+        bytesSinceSnapshot += entries.reduce(0) { $0 + $1.data.count }
         guard let last = entries.last?.index else { return }
         node.onApplied(through: last)
         publish(changes)
@@ -274,12 +281,26 @@ struct RaftLoop<Storage: RaftStorage> {
 
     // MARK: Snapshots
 
+    /// The log may become as large as the last snapshot before there is a new one: what is written for snapshots is then
+    /// at most as much as what is written for the log.
     private mutating func snapshotIfDue() throws {
-        guard let metadata = node.appliedMetadata,
-            metadata.index >= snapshotIndex + ManagerLimits.entriesBetweenSnapshots
+        guard snapshotJob == nil, let metadata = node.appliedMetadata,
+            metadata.index >= snapshotIndex + ManagerLimits.entriesBetweenSnapshots,
+            bytesSinceSnapshot >= min(snapshotBytes, ManagerLimits.logBytesBetweenSnapshots)
         else { return }
-        try storage.saveSnapshot(metadata, Snapshot.encode(tables, metadata))
+        snapshotJob = try SnapshotJob.start(metadata, tables, write: storage.snapshotWriter(metadata))
         snapshotIndex = metadata.index
+        bytesSinceSnapshot = 0
+    }
+
+    private mutating func finishSnapshot() throws {
+        guard let job = snapshotJob, let outcome = job.outcome else { return }
+        snapshotJob = nil
+        snapshotBytes = try outcome.get()
+        let metadata = job.metadata
+        // One that was received meanwhile is newer.
+        guard metadata.index >= snapshotIndex else { return try storage.discardSnapshot(metadata) }
+        try storage.adoptSnapshot(metadata)
         let through = metadata.index - min(metadata.index, ManagerLimits.entriesKeptBehindSnapshot)
         try storage.compact(through: node.compact(through: through, snapshot: metadata))
     }
@@ -293,8 +314,11 @@ struct RaftLoop<Storage: RaftStorage> {
     }
 
     private mutating func install(_ metadata: SnapshotMetadata) throws {
-        tables = try Snapshot.decode(receivedBytes(of: metadata))
+        let bytes = try receivedBytes(of: metadata)
+        tables = try Snapshot.decode(bytes)
         snapshotIndex = metadata.index
+        snapshotBytes = bytes.count
+        bytesSinceSnapshot = 0
         node.onApplied(through: metadata.index)
         // Whoever follows changes looks at everything again.
         publish([StateChange(before: nil, after: nil)])

@@ -4,11 +4,19 @@ import Consensus
 
 /// The store as bytes, for the log's beginning and for members that lag far behind.
 enum Snapshot {
-    static func encode(_ tables: ClusterTables, _ metadata: SnapshotMetadata) -> [UInt8] {
+    /// In pieces, so that no array has to be as large as all of it.
+    static func pieces(_ tables: ClusterTables, _ metadata: SnapshotMetadata) -> [[UInt8]] {
         var encoder = SnapshotEncoder()
-        var bytes = encoder.header(index: metadata.index, term: metadata.term, membership: metadata.membership.wire)
-        for object in tables.objects { bytes += encoder.append(object) }
-        return bytes + encoder.finish()
+        var pieces = [encoder.header(index: metadata.index, term: metadata.term, membership: metadata.membership.wire)]
+        for object in tables.objects {
+            let piece = encoder.append(object)
+            if !piece.isEmpty { pieces.append(piece) }
+        }
+        return pieces + [encoder.finish()]
+    }
+
+    static func encode(_ tables: ClusterTables, _ metadata: SnapshotMetadata) -> [UInt8] {
+        Array(pieces(tables, metadata).joined())
     }
 
     /// - Throws: `MessageError` when the bytes are damaged, cut short or of a newer version.
