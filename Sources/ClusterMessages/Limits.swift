@@ -8,7 +8,7 @@ public enum MessageLimits {
     public static let snapshotFormatVersion: UInt32 = 1
     /// A record of a snapshot above this is damage: the largest object is a transaction's size (1.5 MiB) at most.
     public static let snapshotRecordBytes = 8 << 20
-    /// Objects are gathered into one record up to about this size.
+    /// Records are gathered into one piece up to about this size.
     public static let snapshotBatchBytes = 256 << 10
     /// Of an id on the wire.
     public static let identifierBytes = 16

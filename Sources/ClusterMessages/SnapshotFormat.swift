@@ -7,8 +7,7 @@ import SwiftProtobuf
 /// Call ``header(index:term:membership:)``, ``append(_:)`` for each object in the order of kind and id, ``finish()``;
 /// each returns bytes to be written, possibly none.
 public struct SnapshotEncoder: Sendable {
-    private var batch = WireSnapshotObjects()
-    private var batchBytes = 0
+    private var pending: [UInt8] = []
     private var objectCount: UInt64 = 0
 
     public init() {}
@@ -26,11 +25,9 @@ public struct SnapshotEncoder: Sendable {
     }
 
     public mutating func append(_ object: ClusterObject) -> [UInt8] {
-        let message = object.wire
         objectCount += 1
-        batchBytes += serialized(message).count
-        batch.objects.append(message)
-        return batchBytes >= MessageLimits.snapshotBatchBytes ? flush() : []
+        pending += framed(.with { $0.objects = .with { $0.objects = [object.wire] } })
+        return pending.count >= MessageLimits.snapshotBatchBytes ? flush() : []
     }
 
     public mutating func finish() -> [UInt8] {
@@ -39,11 +36,8 @@ public struct SnapshotEncoder: Sendable {
     }
 
     private mutating func flush() -> [UInt8] {
-        if batch.objects.isEmpty { return [] }
-        let objects = batch
-        batch = WireSnapshotObjects()
-        batchBytes = 0
-        return framed(.with { $0.objects = objects })
+        defer { pending = [] }
+        return pending
     }
 
     private func framed(_ record: WireSnapshotRecord) -> [UInt8] {

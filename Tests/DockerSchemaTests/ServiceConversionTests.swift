@@ -10,7 +10,7 @@ import Testing
         var warnings: [String] = []
         let back = try ServiceSpec(body.value, resolving: Samples.references, warnings: &warnings)
         #expect(back == spec)
-        #expect(body.warnings.isEmpty)
+        #expect(try body.warnings().isEmpty)
         #expect(warnings.isEmpty)
     }
 
@@ -115,7 +115,7 @@ enum Samples {
 
     static func read(_ json: String) throws -> (spec: ServiceSpec, warnings: [String]) {
         let body = try RequestBody(decoding: Array(json.utf8), as: Docker.ServiceSpec.self)
-        var warnings = body.warnings
+        var warnings = try body.warnings()
         let spec = try ServiceSpec(body.value, resolving: references, warnings: &warnings)
         return (spec, warnings)
     }

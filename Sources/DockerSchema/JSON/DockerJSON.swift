@@ -34,9 +34,16 @@ public enum DockerJSON {
 
     /// Reads base64 in the standard or the URL alphabet, padded or not; nil for anything else.
     public static func bytes(base64 text: String) -> [UInt8]? {
-        var standard = text.replacing("-", with: "+").replacing("_", with: "/")
-        while !standard.utf8.count.isMultiple(of: 4) { standard += "=" }
-        return Data(base64Encoded: standard).map([UInt8].init)
+        var standard = Array(text.utf8)
+        for position in standard.indices {
+            switch standard[position] {
+            case UInt8(ascii: "-"): standard[position] = UInt8(ascii: "+")
+            case UInt8(ascii: "_"): standard[position] = UInt8(ascii: "/")
+            default: continue
+            }
+        }
+        while !standard.count.isMultiple(of: 4) { standard.append(UInt8(ascii: "=")) }
+        return Data(base64Encoded: Data(standard)).map([UInt8].init)
     }
 
     public static func base64(_ bytes: [UInt8]) -> String {
@@ -87,28 +94,35 @@ extension Array: JSONListMarker {}
 /// A decoded request, and the paths of what it set that the cluster cannot hold.
 public struct RequestBody<Value: Codable & Sendable>: Sendable {
     public var value: Value
-    /// Ordered; `TaskTemplate.ContainerSpec.Privileges.SELinuxContext`.
-    public var unsupported: [String]
+    private let bytes: [UInt8]
 
     /// - Throws: ``Failure`` with code `invalidArgument`, naming the malformed field.
     public init(decoding bytes: some Sequence<UInt8>, as type: Value.Type = Value.self) throws(Failure) {
-        let raw = try DockerJSON.decode(JSONValue.self, from: bytes)
+        self.bytes = Array(bytes)
         do throws(Failure) {
-            value = try DockerJSON.decode(type, from: bytes)
+            value = try DockerJSON.decode(type, from: self.bytes)
         } catch {
-            guard error.message.hasPrefix(DockerJSON.invalid), let field = DockerJSON.unfitNumber(in: raw, for: type)
+            guard error.message.hasPrefix(DockerJSON.invalid),
+                let raw = try? DockerJSON.decode(JSONValue.self, from: self.bytes),
+                let field = DockerJSON.unfitNumber(in: raw, for: type)
             else { throw error }
             throw Failure(.invalidArgument, "\(field): the number is out of range")
         }
-        let known: JSONValue
+    }
+
+    /// Ordered; `TaskTemplate.ContainerSpec.Privileges.SELinuxContext`.
+    public func unsupported() throws(Failure) -> [String] {
+        let raw = try DockerJSON.decode(JSONValue.self, from: bytes)
         do {
-            known = try DockerJSON.decode(JSONValue.self, from: try DockerJSON.encode(value))
+            let known = try DockerJSON.decode(JSONValue.self, from: try DockerJSON.encode(value))
+            return raw.paths(absentIn: known)
         } catch {
             throw Failure(.internal, "the request cannot be written again", cause: error)
         }
-        unsupported = raw.paths(absentIn: known)
     }
 
     /// One line for each path.
-    public var warnings: [String] { unsupported.map { "\($0) is not supported and was ignored" } }
+    public func warnings() throws(Failure) -> [String] {
+        try unsupported().map { "\($0) is not supported and was ignored" }
+    }
 }

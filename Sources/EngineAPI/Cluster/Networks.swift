@@ -26,7 +26,7 @@ extension EngineAPI {
 
     func networkCreate(_ exchange: Exchange) async throws -> Response {
         let body = try await exchange.body(Docker.NetworkCreate.self)
-        var warnings = body.warnings
+        var warnings = try body.warnings()
         let spec = try NetworkSpec(body.value, warnings: &warnings)
         try ObjectName.check(spec.name, kind: "network")
         let network = ClusterModel.Network(id: NetworkID(value: cluster.freshID()), spec: spec)

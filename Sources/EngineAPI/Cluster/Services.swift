@@ -27,7 +27,7 @@ extension EngineAPI {
     func serviceCreate(_ exchange: Exchange) async throws -> Response {
         let body = try await exchange.body(Docker.ServiceSpec.self)
         let tables = try await managerTables()
-        var warnings = body.warnings
+        var warnings = try body.warnings()
         var spec = try ServiceSpec(
             body.value, resolving: ServiceChanges.references(in: tables), warnings: &warnings)
         try ServiceChanges.check(spec)
@@ -61,7 +61,7 @@ extension EngineAPI {
         }
         let body = try await exchange.body(Docker.ServiceSpec.self)
         let tables = try await managerTables()
-        var warnings = body.warnings
+        var warnings = try body.warnings()
         var spec = try ServiceSpec(
             body.value, resolving: ServiceChanges.references(in: tables), warnings: &warnings)
         try ServiceChanges.check(spec)
