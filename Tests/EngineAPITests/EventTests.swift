@@ -4,6 +4,7 @@ import DockerSchema
 import EngineAPI
 import EngineFakes
 import Foundation
+import NIOHTTP1
 import Primitives
 import Testing
 
@@ -58,6 +59,19 @@ import Testing
             let refused = try await client.get(past + filters(#"{"container":["c"]}"#))
             #expect(refused.status == 400 && refused.message.contains("invalid filter 'container'"))
             #expect(try await client.get("/events?since=x").status == 400)
+        }
+    }
+
+    /// A connection that the server is about to close must not get another request.
+    @Test func streamsSayThatTheyEndTheConnection() async throws {
+        try await FakeEngine.serve { engine in
+            let client = TestClient(engine: engine)
+            _ = try await client.send("POST", "/services/create", serviceSpec("web"))
+            #expect(try await client.get(past).headers["Connection"] == ["close"])
+            let followed = try await client.get("/services/web/logs?stdout=true&follow=true")
+            #expect(followed.headers["Connection"] == ["close"])
+            let read = try await client.get("/services/web/logs?stdout=true")
+            #expect(read.headers["Connection"].isEmpty)
         }
     }
 

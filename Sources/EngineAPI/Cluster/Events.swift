@@ -14,7 +14,8 @@ extension EngineAPI {
         let events = try await cluster.events(since: since, until: until)
         let body = exchange.request.body
         return Response(
-            status: .ok, headers: [.contentType: "application/json"],
+            // Watching the reader takes the connection: no further request of it would be read.
+            status: .ok, headers: [.contentType: "application/json", .connection: "close"],
             body: ResponseBody { writer in
                 // A reader that went away must not keep the stream and its buffer.
                 try await body.consumeWithCancellationOnInboundClose { _ in

@@ -34,8 +34,11 @@ extension EngineAPI {
         let body = exchange.request.body
         // Since API 1.42 the type says whether there are headers.
         let type = isTerminal ? "application/vnd.docker.raw-stream" : "application/vnd.docker.multiplexed-stream"
+        var headers: HTTPFields = [.contentType: type]
+        // Watching the reader takes the connection: no further request of it would be read.
+        if options.follow { headers[.connection] = "close" }
         return Response(
-            status: .ok, headers: [.contentType: type],
+            status: .ok, headers: headers,
             body: ResponseBody { writer in
                 let framing = LogFraming(
                     timestamps: timestamps, details: details, isRaw: isTerminal, serviceID: { services[$0] })
