@@ -43,6 +43,11 @@ struct TestClient: Sendable {
             status: Int(response.status.code), headers: response.headers, bytes: Array(buffer.readableBytesView))
     }
 
+    /// Reads the head of an answer, and goes away.
+    func headers(of path: String) async throws -> HTTPHeaders {
+        try await HTTPClient.shared.execute(HTTPClientRequest(url: url(path)), timeout: .seconds(20)).headers
+    }
+
     /// Reads the beginning of a stream, and goes away.
     func firstPiece(of path: String) async throws -> [UInt8] {
         let response = try await HTTPClient.shared.execute(HTTPClientRequest(url: url(path)), timeout: .seconds(20))
