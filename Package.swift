@@ -76,6 +76,11 @@ let core: [Target] = [
     tests("Assignments", ["Primitives", "ClusterModel", "ClusterState"]),
     module("AgentCore", ["Primitives", "ClusterModel"]),
     tests("AgentCore", ["Primitives", "ClusterModel"]),
+    module(
+        "Simulation",
+        ["Primitives", "ClusterModel", "ClusterMessages", "ClusterState", "Consensus", "DurableLog", heaps, protobuf]),
+    program("simulator", ["Simulation"]),
+    tests("Simulation", resources: [.copy("testdata")]),
     .systemLibrary(name: "CSodium", pkgConfig: "libsodium", providers: [.apt(["libsodium-dev"])]),
     module("OverlayProtocol", ["Primitives", "ClusterModel", "CSodium"]),
     tests("OverlayProtocol", ["Primitives", "ClusterModel"]),

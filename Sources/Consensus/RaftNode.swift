@@ -132,6 +132,9 @@ public struct RaftNode: Sendable {
     public var firstIndex: LogIndex { log.firstIndex }
     public var lastIndex: LogIndex { log.lastIndex }
 
+    /// The term of the entry at `index`; nil where it is compacted away or not there yet. For checkers.
+    package func term(at index: LogIndex) -> Term? { log.term(at: index) }
+
     /// What a snapshot of the state machine taken now stands for; nil while a received one is being installed.
     public var appliedMetadata: SnapshotMetadata? {
         guard pendingInstall == nil, let term = log.term(at: log.applied) else { return nil }

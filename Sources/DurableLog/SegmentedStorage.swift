@@ -17,7 +17,7 @@ public struct SegmentedStorage<Files: LogFiles> {
         try open(files, founders: founders, segmentBytes: LogLimits.segmentBytes)
     }
 
-    static func open(
+    package static func open(
         _ files: consuming Files, founders: [RaftID], segmentBytes: Int
     ) throws(Failure) -> (storage: SegmentedStorage, restored: RestoredState, snapshot: [UInt8]?) {
         var (log, recovered) = try SegmentedLog.open(files, segmentBytes: segmentBytes)
