@@ -30,6 +30,9 @@ extension RaftNode {
         _ change: MembershipChange, data: [UInt8] = []
     ) throws(ProposalRefused) -> Proposed {
         try requireLeadership()
+        #if MUTANT_TWO_CHANGES_IN_FLIGHT
+            leadership?.pendingMembershipIndex = 0
+        #endif
         let pending = leadership?.pendingMembershipIndex ?? 0
         guard pending <= log.applied else { throw .membershipChangePending(index: pending) }
         guard hasCommittedInTerm else { throw .termNotCommitted }
@@ -98,9 +101,13 @@ extension RaftNode {
 
     mutating func confirmReads() {
         guard let round = leadership?.reads.round, leadership?.reads.hasWaiting == true else { return }
-        let confirmed = membership.majorityReached { member in
-            member == id ? round : slot(of: member).map { peers[$0].acknowledgedRead } ?? 0
-        }
+        #if MUTANT_READ_WITHOUT_QUORUM
+            let confirmed = round
+        #else
+            let confirmed = membership.majorityReached { member in
+                member == id ? round : slot(of: member).map { peers[$0].acknowledgedRead } ?? 0
+            }
+        #endif
         for read in leadership?.reads.takeConfirmed(round: confirmed) ?? [] {
             let state = ReadState(index: read.index, context: read.request.context)
             if read.request.from == id {

@@ -54,6 +54,9 @@ extension RaftNode {
     }
 
     private mutating func respond(_ response: AppendResponse, to peer: RaftID) {
+        #if MUTANT_ACKNOWLEDGED_BEFORE_FSYNC
+            return send(.appendResponse(response), to: peer)
+        #endif
         hold(.appendResponse(response), to: peer, term: term)
     }
 }

@@ -26,6 +26,9 @@ extension RaftNode {
     /// (paper §5.4.2, figure 8).
     mutating func advanceCommit() throws(ProtocolViolation) {
         let reached = membership.majorityReached { member in slot(of: member).map { peers[$0].match } ?? 0 }
+        #if MUTANT_OLD_TERM_COMMITTED_BY_COUNT
+            return try log.commit(to: min(reached, log.lastIndex))
+        #endif
         guard reached > log.committed, log.term(at: reached) == term else { return }
         try log.commit(to: reached)
     }

@@ -43,9 +43,13 @@ extension RaftNode {
             offeredHardState = hardState
             unofferedSnapshot = nil
         }
+        #if MUTANT_VOTE_NOT_PERSISTED
+            let written = HardState(term: term, vote: nil, commit: log.committed)
+        #else
+            let written = hardState
+        #endif
         return PersistRequest(
-            number: number, snapshot: unofferedSnapshot,
-            hardState: hardState == offeredHardState ? nil : hardState,
+            number: number, snapshot: unofferedSnapshot, hardState: hardState == offeredHardState ? nil : written,
             truncatesFrom: unoffered.truncatesFrom, entries: unoffered.entries)
     }
 

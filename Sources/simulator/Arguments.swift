@@ -1,6 +1,6 @@
 /// What the command line asks for.
 enum Request: Equatable {
-    case seeds(first: UInt64, count: UInt64)
+    case seeds(first: UInt64, count: UInt64, stopsAtFailure: Bool)
     case one(seed: UInt64, isTraced: Bool)
     /// A part of the seeds, for the process that started this one.
     case worker(first: UInt64, count: UInt64)
@@ -14,6 +14,7 @@ struct UsageError: Error {
 extension Request {
     static let usage = """
         usage: simulator --seeds COUNT [--first SEED]   run that many seeds, on all processors
+                         [--until-failure]              end at the first one that fails
                simulator SEED                           run one seed
                simulator --trace SEED                   run one seed and tell its story
 
@@ -28,6 +29,7 @@ extension Request {
         var seed: UInt64?
         var isTraced = false
         var isWorker = false
+        var stopsAtFailure = false
         var rest = arguments[...]
         func number(_ name: String) throws(UsageError) -> UInt64 {
             guard let text = rest.popFirst(), let value = UInt64(text) else {
@@ -43,6 +45,7 @@ extension Request {
             case "--seeds": count = try number(argument)
             case "--first": first = try number(argument)
             case "--worker": isWorker = true
+            case "--until-failure": stopsAtFailure = true
             case "--trace":
                 isTraced = true
                 seed = try number(argument)
@@ -56,7 +59,10 @@ extension Request {
         switch (seed, count) {
         case (let seed?, nil): self = .one(seed: seed, isTraced: isTraced)
         case (nil, let count?):
-            self = isWorker ? .worker(first: first, count: count) : .seeds(first: first, count: count)
+            self =
+                isWorker
+                ? .worker(first: first, count: count)
+                : .seeds(first: first, count: count, stopsAtFailure: stopsAtFailure)
         default: throw UsageError(description: "either a seed or --seeds")
         }
     }

@@ -17,6 +17,7 @@ struct Campaign {
 
     let first: UInt64
     let count: UInt64
+    let stopsAtFailure: Bool
     private var next: UInt64
     private var children: [Child] = []
     private var coverage = Coverage()
@@ -24,7 +25,8 @@ struct Campaign {
     private var passed: UInt64 = 0
     private var failures: [(seed: UInt64, code: Int32)] = []
 
-    init(first: UInt64, count: UInt64) {
+    init(first: UInt64, count: UInt64, stopsAtFailure: Bool) {
+        self.stopsAtFailure = stopsAtFailure
         self.first = first
         self.count = count
         next = first
@@ -64,7 +66,7 @@ struct Campaign {
     // MARK: Children
 
     private mutating func startNext() {
-        guard next < first + count else { return }
+        guard next < first + count, !stopsAtFailure || failures.isEmpty else { return }
         let end = min(next + Self.batch, first + count)
         start(from: next, to: end)
         next = end
@@ -128,16 +130,19 @@ struct Campaign {
         var status: Int32 = 0
         waitpid(child.process, &status, 0)
         close(child.output)
-        guard let seed = child.current else { return startNext() }
+        guard let seed = child.current, !stopsAtFailure || failures.isEmpty else { return startNext() }
         fail(seed, ExitCode.crash, "the program crashed (wait status \(status))")
         if seed + 1 < child.end { start(from: seed + 1, to: child.end) } else { startNext() }
     }
 
+    /// The others are of no interest any more when one is enough.
     private mutating func fail(_ seed: UInt64, _ code: Int32, _ text: String) {
         failures.append((seed, code))
         print("seed \(seed) failed: \(text)")
         print("  to see it again: .build/core/release/simulator --trace \(seed)")
         fflush(nil)
+        guard stopsAtFailure else { return }
+        for child in children { kill(child.process, SIGKILL) }
     }
 }
 

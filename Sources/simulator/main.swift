@@ -31,8 +31,8 @@ do throws(UsageError) {
     case .help: print(Request.usage)
     case .worker(let first, let count): Worker.run(first: first, count: count)
     case .one(let seed, let isTraced): exit(runOne(seed, isTraced: isTraced))
-    case .seeds(let first, let count):
-        var campaign = Campaign(first: first, count: count)
+    case .seeds(let first, let count, let stopsAtFailure):
+        var campaign = Campaign(first: first, count: count, stopsAtFailure: stopsAtFailure)
         exit(campaign.run())
     }
 } catch {

@@ -6,6 +6,8 @@ public struct SimulationOptions: Sendable {
     public let managers: Int
     /// Managers that may join later.
     public let joiners: Int
+    /// Learners become voters as soon as they have the log; otherwise when an operator says so.
+    public let promotesLearners: Bool
     public let clients: Int
     public let keys: Int
     public let faultSeconds: Int
@@ -52,6 +54,7 @@ public struct SimulationOptions: Sendable {
         managers = [1, 2, 3, 3, 3, 3, 3, 4, 5, 5][chance.pick(0...9)]
         let changesMembership = chance.percent(50)
         joiners = changesMembership ? chance.pick(1...3) : 0
+        promotesLearners = chance.percent(60)
         clients = chance.pick(2...6)
         keys = chance.pick(1...4)
         faultSeconds = chance.pick(20...60)

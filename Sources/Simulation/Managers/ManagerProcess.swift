@@ -165,7 +165,7 @@ final class ManagerProcess {
     private func isAwaited(_ metadata: SnapshotMetadata) -> Bool { node.appliedIndex < metadata.index }
 
     private func promoteLearners() {
-        guard node.role == .leader else { return }
+        guard world.options.promotesLearners, node.role == .leader else { return }
         for learner in node.membership.learners where node.isRecentlyActive(learner) == true {
             guard let match = node.matchIndex(of: learner), match > 0,
                 match + Self.learnerLagEntries >= node.commitIndex
