@@ -10,6 +10,7 @@ extension RaftNode {
         }
         if ballot != nil || leader == nil { becomeFollower(term: term, leader: sender) }
         electionElapsed = 0
+        quietTicks = 0
     }
 
     mutating func acceptAppend(_ append: Append, from: RaftID) throws(ProtocolViolation) {

@@ -72,8 +72,10 @@ extension RaftNode {
 
     mutating func broadcastHeartbeat() {
         heartbeatElapsed = 0
-        if hasCommittedInTerm, leadership?.reads.hasUnsent == true {
+        let isLeaseRound = configuration.usesLeases && clock != nil && leadership?.lease != nil
+        if hasCommittedInTerm, isLeaseRound || leadership?.reads.hasUnsent == true {
             leadership?.reads.beginRound(commit: log.committed)
+            if let clock, let round = leadership?.reads.round { leadership?.lease?.begin(round: round, at: clock) }
         }
         let round = leadership?.reads.round ?? 0
         let commit = announcedCommit

@@ -74,6 +74,14 @@ extension Simulation {
             trace("manager \(manager.id) stands still")
             process.pausedUntil = now + chance.pick(100_000...4_000_000)
         }
+        if isDue(options.suspensions, for: manager), let process = manager.process {
+            coverage.note(.machineSuspended)
+            trace("manager \(manager.id): its machine is suspended")
+            let duration = chance.pick(300_000...4_000_000)
+            process.suspendedUntil = now + duration
+            process.pausedUntil = now + duration
+            manager.suspended += duration
+        }
         if isDue(options.directiveCrashes, for: manager) { manager.process?.directivesLeft = chance.pick(0...20) }
         if isDue(options.diskCrashes, for: manager) { manager.disk.operationsLeft = chance.pick(0...20) }
         if isDue(options.fullDisks, for: manager) {
@@ -116,9 +124,11 @@ extension Simulation {
         if managers.count < options.managers + options.joiners, chance.percent(50) {
             try addManager(UInt64(managers.count + 1), founders: [])
         }
-        guard let id = chance.pick(managers)?.id else { return }
-        let changes: [MembershipChange] = [.addLearner(id), .addLearner(id), .addVoter(id), .remove(id)]
-        guard let change = chance.pick(changes) else { return }
-        for process in managers.compactMap(\.process) { process.push(.changeMembership(change)) }
+        var changes: [MembershipChange] = []
+        for _ in 0..<(chance.percent(30) ? chance.pick(2...3) : 1) {
+            guard let id = chance.pick(managers)?.id else { return }
+            changes.append(chance.pick([.addLearner(id), .addVoter(id), .addVoter(id), .remove(id)]) ?? .remove(id))
+        }
+        for process in managers.compactMap(\.process) { process.push(.changeMembership(changes)) }
     }
 }

@@ -5,7 +5,9 @@ extension Simulation {
         network.transmit(
             from: message.from, to: message.to, after: wait,
             arrive: { [self] in
-                guard let receiver = manager(message.to)?.process else { return report(unreachable: message) }
+                guard let receiver = manager(message.to)?.process, receiver.suspendedUntil <= now else {
+                    return report(unreachable: message)
+                }
                 receiver.push(.message(message))
             },
             lost: { [self] in report(unreachable: message) })

@@ -222,6 +222,7 @@ public final class Simulation {
         if membership.voters.contains(where: { before.learners.contains($0) }) { coverage.note(.learnerPromoted) }
         if before.voters.contains(where: { !membership.contains($0) }) { coverage.note(.voterRemoved) }
         if membership.learners.contains(where: { before.voters.contains($0) }) { coverage.note(.voterDemoted) }
+        if membership.isJoint { coverage.note(.changedJointly) }
         memberships.append((index, membership))
     }
 
@@ -239,6 +240,7 @@ public final class Simulation {
             manager.isCorruptionDue = false
             manager.process?.directivesLeft = nil
             manager.process?.pausedUntil = 0
+            manager.process?.suspendedUntil = 0
             try start(manager)
         }
     }

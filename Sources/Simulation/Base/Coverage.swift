@@ -5,7 +5,7 @@ public enum Fault: Int, CaseIterable, Sendable {
     case processKilled, processPaused, powerCut, powerCutEverywhere, crashAtDirective, crashAtDiskOperation
     case unsyncedWriteLost, unsyncedWriteSurvived, tornWrite, folderEntryLost
     case diskFull, slowSync, corruptedWrite
-    case clockDrift, wallClockJump
+    case clockDrift, wallClockJump, machineSuspended
 }
 
 /// What a member asked its shell to do.
@@ -17,9 +17,9 @@ public enum DirectiveKind: Int, CaseIterable, Sendable {
 public enum Interest: Int, CaseIterable, Sendable {
     case leaderElected, leaderHadToHoldHistory, sameEntryAppliedElsewhere, statesCompared, stateComparedAfterSnapshot
     case restarted, tornTailCut, damageRefused, snapshotTaken, logCompacted
-    case writeAcknowledged, writeRefusedAsStale, writeOfUnknownOutcome, readByLeader, readByFollower
+    case writeAcknowledged, writeRefusedAsStale, writeOfUnknownOutcome, readByLeader, readByFollower, readByLease
     case readOverlappedWrite, keyHistoryChecked
-    case learnerAdded, learnerPromoted, voterRemoved, voterDemoted, leadershipTransferred
+    case learnerAdded, learnerPromoted, voterRemoved, voterDemoted, changedJointly, leadershipTransferred
     case clusterConverged
 }
 

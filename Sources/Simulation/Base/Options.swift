@@ -39,6 +39,8 @@ public struct SimulationOptions: Sendable {
     public let slowDisks: Int
     public let corruptions: Int
     public let clockJumps: Int
+    public let suspensions: Int
+    public let usesLeases: Bool
     public let membershipChanges: Int
     public let transfers: Int
     /// Each clock runs by up to so much too fast or too slow.
@@ -82,6 +84,8 @@ public struct SimulationOptions: Sendable {
         slowDisks = rate(8)
         corruptions = rate(4)
         clockJumps = rate(10)
+        suspensions = rate(10)
+        usesLeases = chance.percent(50)
         membershipChanges = changesMembership ? chance.pick(4...40) : 0
         transfers = rate(8)
         driftPerMille = rate(80)

@@ -6,7 +6,7 @@ import Consensus
 enum ManagerInput {
     case message(Message)
     case propose([UInt8], (WriteOutcome) -> Void)
-    case changeMembership(MembershipChange)
+    case changeMembership([MembershipChange])
     case read((ReadOutcome) -> Void)
     /// Complete and checked; the closure is called when the member has stepped the message.
     case snapshot([UInt8], Message, stepped: () -> Void)

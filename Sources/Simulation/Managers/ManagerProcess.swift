@@ -28,6 +28,8 @@ final class ManagerProcess {
     private var nextTick: Microseconds = 0
     private var planned: Microseconds?
     var pausedUntil: Microseconds = 0
+    /// Until then nothing reaches the machine.
+    var suspendedUntil: Microseconds = 0
     /// Directives until the process dies; nil: never.
     var directivesLeft: Int?
 
@@ -54,7 +56,10 @@ final class ManagerProcess {
         tables = try opened.snapshot.map(StateSnapshot.decode) ?? ClusterTables()
         do {
             node = try RaftNode(
-                id: manager.id, restored: opened.restored, random: SeededRandom(seed: world.chance.seed()))
+                id: manager.id, restored: opened.restored,
+                configuration: RaftConfiguration(
+                    electionTicks: 10, heartbeatTicks: 2, usesLeases: world.options.usesLeases),
+                random: SeededRandom(seed: world.chance.seed()))
         } catch {
             throw Failure(.dataLoss, "\(error)")
         }
@@ -124,7 +129,7 @@ final class ManagerProcess {
         inbox = []
         for input in inputs { try take(input) }
         if world.now >= nextTick {
-            node.tick()
+            node.tick(manager.clock(at: world.now))
             promoteLearners()
             nextTick = world.now + tickInterval
         }
@@ -140,11 +145,13 @@ final class ManagerProcess {
                 let proposed = try node.propose([data])
                 proposals[proposed.indices.lowerBound] = (proposed.term, completion)
             } catch { completion(.notTaken(leader: node.leader)) }
-        case .changeMembership(let change): _ = try? node.proposeMembership(change)
+        case .changeMembership(let changes): _ = try? node.proposeMembership(changes)
         case .read(let completion):
             nextRead &+= 1
             do {
-                try node.readIndex(context: nextRead)
+                let isLeased = try node.readByLease(
+                    context: nextRead, clock: manager.clock(at: world.now + elapsed))
+                if isLeased { world.coverage.note(.readByLease) }
                 reads[nextRead] = completion
             } catch { completion(.notTaken(leader: node.leader)) }
         case .snapshot(let bytes, let message, let stepped):

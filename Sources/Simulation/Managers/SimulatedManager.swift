@@ -1,4 +1,5 @@
 import Consensus
+import Primitives
 
 /// One manager's machine: what outlasts its processes.
 final class SimulatedManager {
@@ -10,6 +11,8 @@ final class SimulatedManager {
     /// 1000 is a clock that is right.
     let clockPerMille: Int
     var wallOffset: Microseconds = 0
+    /// How long the machine was suspended: its monotonic clock stood still.
+    var suspended: Microseconds = 0
     /// Damages the disk before the next start.
     var isCorruptionDue = false
 
@@ -18,5 +21,12 @@ final class SimulatedManager {
         self.founders = founders
         self.disk = disk
         self.clockPerMille = clockPerMille
+    }
+
+    func clock(at now: Microseconds) -> ClockReading {
+        func instant(_ time: Microseconds) -> Instant {
+            Instant(nanoseconds: UInt64(1_000_000_000_000 + time * clockPerMille))
+        }
+        return ClockReading(monotonic: instant(now - suspended), boottime: instant(now))
     }
 }
