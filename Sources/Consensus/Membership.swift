@@ -87,7 +87,7 @@ extension Membership {
         return .changed(Membership(voters: result.voters, outgoingVoters: voters, learners: result.learners))
     }
 
-    private func changed(by change: MembershipChange) -> Changed {
+    func changed(by change: MembershipChange) -> Changed {
         let id = change.id
         guard id != 0 else { return .refused(.invalidID) }
         let otherVoters = voters.filter { $0 != id }

@@ -121,7 +121,7 @@ extension RaftNode {
         }
         let entries =
             withEntries
-            ? log.slice(from: previous + 1, through: log.lastIndex, maximumBytes: Limits.maximumAppendBytes) : []
+            ? log.slice(from: previous + 1, through: log.lastIndex, maximumBytes: configuration.maximumAppendBytes) : []
         let commit = announcedCommit
         let append = Append(previousIndex: previous, previousTerm: previousTerm, commit: commit, entries: entries)
         send(.append(append), to: peers[slot].id)

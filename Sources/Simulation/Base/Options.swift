@@ -41,6 +41,9 @@ public struct SimulationOptions: Sendable {
     public let clockJumps: Int
     public let suspensions: Int
     public let usesLeases: Bool
+    public let appendBytes: Int
+    /// How many of those that have just been elected die soon.
+    public let newLeaderCrashPercent: Int
     public let membershipChanges: Int
     public let transfers: Int
     /// Each clock runs by up to so much too fast or too slow.
@@ -86,6 +89,8 @@ public struct SimulationOptions: Sendable {
         clockJumps = rate(10)
         suspensions = rate(10)
         usesLeases = chance.percent(50)
+        appendBytes = chance.percent(50) ? 1 << 20 : chance.pick(1...1_500)
+        newLeaderCrashPercent = rate(70)
         membershipChanges = changesMembership ? chance.pick(4...40) : 0
         transfers = rate(8)
         driftPerMille = rate(80)

@@ -27,6 +27,10 @@ extension ManagerProcess {
             if status.role == .leader {
                 try world.checker.observeLeader(node, &world.coverage)
                 world.noteTransfer(to: id)
+                if !world.isCalm, world.chance.percent(world.options.newLeaderCrashPercent) {
+                    world.coverage.note(.newLeaderDoomed)
+                    directivesLeft = world.chance.pick(0...12)
+                }
             }
             if status.role != .leader { failPending() }
         case .send(let messages): for message in messages { world.send(message, after: elapsed) }

@@ -58,7 +58,8 @@ final class ManagerProcess {
             node = try RaftNode(
                 id: manager.id, restored: opened.restored,
                 configuration: RaftConfiguration(
-                    electionTicks: 10, heartbeatTicks: 2, usesLeases: world.options.usesLeases),
+                    electionTicks: 10, heartbeatTicks: 2, usesLeases: world.options.usesLeases,
+                    maximumAppendBytes: world.options.appendBytes),
                 random: SeededRandom(seed: world.chance.seed()))
         } catch {
             throw Failure(.dataLoss, "\(error)")
