@@ -81,8 +81,10 @@ let core: [Target] = [
     tests("AgentCore", ["Primitives", "ClusterModel"]),
     module(
         "Simulation",
-        ["Primitives", "ClusterModel", "ClusterMessages", "ClusterState", "Consensus", "DurableLog", heaps, protobuf],
-        hasMutants: true),
+        [
+            "Primitives", "ClusterModel", "ClusterMessages", "ClusterState", "Consensus", "DurableLog", "Orchestration",
+            "Assignments", "AgentCore", heaps, protobuf,
+        ], hasMutants: true),
     program("simulator", ["Simulation"]),
     tests("Simulation", resources: [.copy("testdata"), .copy("mutants.sh")]),
     .systemLibrary(name: "CSodium", pkgConfig: "libsodium", providers: [.apt(["libsodium-dev"])]),

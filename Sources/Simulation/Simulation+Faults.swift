@@ -1,3 +1,4 @@
+import ClusterModel
 import Consensus
 
 extension Simulation {
@@ -9,6 +10,7 @@ extension Simulation {
             if isCalm { return }
             partNetwork()
             for manager in managers { trouble(manager) }
+            for agent in agents { trouble(agent) }
             if isDue(options.powerCutsEverywhere) {
                 coverage.note(.powerCutEverywhere)
                 for manager in managers { crash(manager, losesPower: true) }
@@ -102,6 +104,28 @@ extension Simulation {
             coverage.note(.wallClockJump)
             manager.wallOffset += chance.pick(-3_600_000_000...3_600_000_000)
         }
+    }
+
+    private func trouble(_ agent: SimulatedAgent) {
+        func isDue(_ rate: Int) -> Bool { chance.perMinute(rate, every: Self.interval / agents.count) }
+        if isDue(options.agentKills) {
+            coverage.note(.agentKilled)
+            crash(agent, isReboot: false)
+        }
+        if isDue(options.agentReboots) {
+            coverage.note(.agentRebooted)
+            crash(agent, isReboot: true)
+        }
+        if isDue(options.agentCutOffs) {
+            coverage.note(.agentCutOff)
+            trace("agent \(agent.description.hostname) is cut off")
+            agent.cutOff(until: now + chance.pick(500_000...20_000_000))
+        }
+    }
+
+    private func crash(_ agent: SimulatedAgent, isReboot: Bool) {
+        agent.crash(isReboot: isReboot)
+        scheduler.after(chance.pick(100_000...(chance.percent(70) ? 2_000_000 : 20_000_000))) { agent.start() }
     }
 
     // MARK: Operators

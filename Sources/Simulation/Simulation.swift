@@ -16,17 +16,20 @@ public struct SimulationResult: Sendable {
 
 /// A cluster in one thread under one seed: first a phase of faults, then a calm phase in which it must come to rest.
 public final class Simulation {
-    static let entriesBetweenComparisons: UInt64 = 16
     /// After the faults: until clients stop, and until all must be settled.
     private static let clientsAfterFaults: Microseconds = 4_000_000
     private static let calm: Microseconds = 40_000_000
+    /// With services: backoffs, updates and nodes that were lost take their time.
+    private static let calmWithServices: Microseconds = 400_000_000
 
     let options: SimulationOptions
     let chance: Chance
     let scheduler = Scheduler()
     private(set) var network: SimulatedNetwork
     private(set) var managers: [SimulatedManager] = []
+    private(set) var agents: [SimulatedAgent] = []
     var checker = RaftChecker()
+    let clusterChecker = ClusterChecker()
     var history: History
     var coverage: Coverage {
         get { counter.coverage }
@@ -97,14 +100,22 @@ public final class Simulation {
         memberships = [(0, Membership(voters: founders))]
         clients = (1...options.clients).map { SimulatedClient($0, in: self) }
         for client in clients { client.start() }
+        agents = (0..<options.workers).map { number in
+            SimulatedAgent(Self.nodeID(number), name: "worker-\(number)", in: self)
+        }
+        for agent in agents { agent.start() }
+        if !agents.isEmpty { planOperations() }
         planFaults()
         try run(until: options.faultSeconds * 1_000_000)
         try beginCalm()
         try run(until: now + Self.clientsAfterFaults)
         isOverForClients = true
-        try run(until: now + Self.calm) { self.isConverged }
+        // Looked at now and then: it is a look at everything.
+        let end = now + (agents.isEmpty ? Self.calm : Self.calmWithServices)
+        while now < end, !(isConverged && servicesProblem == nil) { try run(until: now + 250_000) }
         try requireConvergence()
         coverage.note(.clusterConverged)
+        if !agents.isEmpty { coverage.note(.servicesConverged) }
         try history.check(&coverage)
     }
 
@@ -243,9 +254,13 @@ public final class Simulation {
             manager.process?.suspendedUntil = 0
             try start(manager)
         }
+        for agent in agents {
+            agent.cutOffUntil = 0
+            agent.start()
+        }
     }
 
-    private var leader: ManagerProcess? {
+    var leader: ManagerProcess? {
         managers.compactMap(\.process).filter { $0.node.role == .leader }.max { $0.node.term < $1.node.term }
     }
 
@@ -272,11 +287,12 @@ public final class Simulation {
     }
 
     private func requireConvergence() throws(Violation) {
-        guard !isConverged else {
+        if isConverged {
             for process in managers.compactMap(\.process) {
                 try checker.compare(process.tables, of: process.id, &coverage)
             }
-            return
+            guard let servicesProblem else { return }
+            throw .liveness("the services do not come to rest: \(servicesProblem)")
         }
         let states = managers.map { manager in
             guard let process = manager.process else { return "manager \(manager.id) is down" }

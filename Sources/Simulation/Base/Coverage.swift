@@ -2,10 +2,12 @@
 public enum Fault: Int, CaseIterable, Sendable {
     case messageLost, messageLate, messageDoubled, messageBlocked, peerReportedUnreachable, snapshotTransferFailed
     case partitionSplit, partitionLeaderAlone, partitionOneWay, partitionBridge, partitionRing
-    case processKilled, processPaused, powerCut, powerCutEverywhere, crashAtDirective, newLeaderDoomed, crashAtDiskOperation
+    case processKilled, processPaused, powerCut, powerCutEverywhere, crashAtDirective, newLeaderDoomed,
+        crashAtDiskOperation
     case unsyncedWriteLost, unsyncedWriteSurvived, tornWrite, folderEntryLost
     case diskFull, slowSync, corruptedWrite
     case clockDrift, wallClockJump, machineSuspended
+    case agentKilled, agentRebooted, agentCutOff, agentSessionBroken, containerFailed
 }
 
 /// What a member asked its shell to do.
@@ -20,7 +22,10 @@ public enum Interest: Int, CaseIterable, Sendable {
     case writeAcknowledged, writeRefusedAsStale, writeOfUnknownOutcome, readByLeader, readByFollower, readByLease
     case readOverlappedWrite, keyHistoryChecked
     case learnerAdded, learnerPromoted, voterRemoved, voterDemoted, changedJointly, leadershipTransferred
-    case clusterConverged
+    case loopWrote, loopWasRefused, agentRegistered, assignmentsSent, containerStarted, taskWentOn
+    case addressesChecked, slotsChecked, nodeLost, nodeDrained, serviceScaled, serviceUpdated, serviceRemoved
+    case updateCompleted, rollbackCompleted
+    case clusterConverged, servicesConverged
 }
 
 /// How often everything happened.

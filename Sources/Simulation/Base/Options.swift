@@ -11,6 +11,18 @@ public struct SimulationOptions: Sendable {
     public let clients: Int
     public let keys: Int
     public let faultSeconds: Int
+    /// Machines that run tasks; 0: the run is about the managers alone, and no control loops run.
+    public let workers: Int
+    public let services: Int
+    /// The states of all managers are compared at every index that this divides.
+    var entriesBetweenComparisons: UInt64 { workers > 0 ? 64 : 16 }
+    /// Of operators on services and nodes, a minute.
+    public let operations: Int
+    public let heartbeatSeconds: Int
+    public let taskFailuresPerMille: Int
+    public let agentKills: Int
+    public let agentReboots: Int
+    public let agentCutOffs: Int
     public let readPercent: Int
     public let thinkMilliseconds: Int
     public let valueBytes: Int
@@ -63,6 +75,14 @@ public struct SimulationOptions: Sendable {
         clients = chance.pick(2...6)
         keys = chance.pick(1...4)
         faultSeconds = chance.pick(20...60)
+        workers = chance.percent(60) ? 0 : chance.pick(1...4)
+        services = chance.pick(1...3)
+        operations = chance.pick(5...60)
+        heartbeatSeconds = chance.pick(1...4)
+        taskFailuresPerMille = rate(60)
+        agentKills = rate(10)
+        agentReboots = rate(6)
+        agentCutOffs = rate(8)
         readPercent = chance.pick(20...70)
         thinkMilliseconds = chance.pick(10...400)
         valueBytes = chance.pick(0...200)

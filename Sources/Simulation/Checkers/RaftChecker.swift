@@ -36,17 +36,23 @@ struct RaftChecker {
     }
 
     /// State machine safety: all apply the same entries at the same places.
-    mutating func applied(_ entry: LogEntry, by id: RaftID, _ coverage: inout Coverage) throws(Violation) {
+    ///
+    /// - Returns: whether nobody had applied it before.
+    mutating func applied(_ entry: LogEntry, by id: RaftID, _ coverage: inout Coverage) throws(Violation) -> Bool {
         guard entry.index <= lastApplied + 1 else {
             throw .safety("manager \(id) applied entry \(entry.index) when nobody had applied \(lastApplied + 1)")
         }
-        guard entry.index <= lastApplied else { return history.append(entry) }
+        guard entry.index <= lastApplied else {
+            history.append(entry)
+            return true
+        }
         coverage.note(.sameEntryAppliedElsewhere)
         guard history[Int(entry.index) - 1] == entry else {
             throw .safety(
                 "manager \(id) applied at \(entry.index) an entry of term \(entry.term), another one that of term "
                     + "\(history[Int(entry.index) - 1].term)")
         }
+        return false
     }
 
     /// All state machines are equal where they have applied as much.

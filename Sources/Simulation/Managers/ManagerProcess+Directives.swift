@@ -33,6 +33,7 @@ extension ManagerProcess {
                 }
             }
             if status.role != .leader { failPending() }
+            follow(status)
         case .send(let messages): for message in messages { world.send(message, after: elapsed) }
         case .persist(let request): try persist(request)
         case .sendSnapshot(let transfer):
@@ -51,6 +52,23 @@ extension ManagerProcess {
             }
             serveReads()
         }
+    }
+
+    /// A new term is led anew, once everything of earlier terms is applied here.
+    private func follow(_ status: RaftStatus) {
+        if status.role != .leader || duties?.term != status.term {
+            duties?.end()
+            duties = nil
+        }
+        guard status.role == .leader, world.options.workers > 0 else { return }
+        push(
+            .read { [self] outcome in
+                guard case .state = outcome, !isOver, node.role == .leader, node.term == status.term, duties == nil
+                else { return }
+                let duties = LeaderDuties(self, term: status.term, in: world)
+                self.duties = duties
+                duties.start()
+            })
     }
 
     /// Outcomes that this member will not learn in time: the entry may still be committed by the next leader.
@@ -150,10 +168,11 @@ extension ManagerProcess {
     // MARK: The state machine
 
     private func apply(_ entries: [LogEntry]) throws {
+        var changes: [StateChange] = []
         for entry in entries {
-            try world.checker.applied(entry, by: id, &world.coverage)
-            let outcome = try apply(entry)
-            if entry.index % Simulation.entriesBetweenComparisons == 0 {
+            let isNews = try world.checker.applied(entry, by: id, &world.coverage)
+            let outcome = try apply(entry, isNews: isNews, &changes)
+            if entry.index % world.options.entriesBetweenComparisons == 0 {
                 try world.checker.compare(tables, of: id, &world.coverage)
             }
             if let (term, completion) = proposals.removeValue(forKey: entry.index) {
@@ -162,11 +181,12 @@ extension ManagerProcess {
         }
         guard let last = entries.last?.index else { return }
         node.onApplied(through: last)
+        duties?.push(changes)
         serveReads()
         try snapshotIfDue()
     }
 
-    private func apply(_ entry: LogEntry) throws -> WriteOutcome {
+    private func apply(_ entry: LogEntry, isNews: Bool, _ changes: inout [StateChange]) throws -> WriteOutcome {
         switch entry.kind {
         case .normal:
             let transaction: Transaction
@@ -176,7 +196,10 @@ extension ManagerProcess {
                 throw Violation.safety("entry \(entry.index) cannot be read by manager \(id): \(error)")
             }
             switch tables.apply(transaction, at: entry.index) {
-            case .success: return .applied(at: entry.index)
+            case .success(let applied):
+                changes += applied
+                if isNews { try world.clusterChecker.check(applied, tables, &world.coverage) }
+                return .applied(at: entry.index)
             case .failure(let refusal): return .refused(by: refusal)
             }
         case .membership(let membership):

@@ -22,6 +22,8 @@ final class ManagerProcess {
     var storage: SegmentedStorage<SimulatedDisk>
     var tables: ClusterTables
     private(set) var isOver = false
+    /// While it leads.
+    var duties: LeaderDuties?
 
     private var inbox: [ManagerInput] = []
     private var busyUntil: Microseconds = 0
@@ -77,6 +79,8 @@ final class ManagerProcess {
 
     func end() {
         isOver = true
+        duties?.end()
+        duties = nil
         proposals = [:]
         reads = [:]
         waitingReads = []
