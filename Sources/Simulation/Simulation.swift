@@ -42,7 +42,7 @@ public final class Simulation {
     private var violation: Violation?
     private(set) var isCalm = false
     private(set) var isOverForClients = false
-    private(set) var memberships: [(index: LogIndex, membership: Membership)] = []
+    private var memberships: MembershipChecker
     private var probe: Probe?
     /// The last one that was asked for.
     var transfer: (to: RaftID, at: Microseconds)?
@@ -65,6 +65,7 @@ public final class Simulation {
         self.counter = counter
         self.story = story
         history = History(keys: options.keys)
+        memberships = MembershipChecker(founding: Membership(voters: (1...UInt64(options.managers)).map { $0 }))
         network = SimulatedNetwork(options: options, scheduler: scheduler, chance: chance) {
             counter.coverage.note($0)
         }
@@ -97,7 +98,6 @@ public final class Simulation {
         trace("options: \(options)")
         let founders = (1...UInt64(options.managers)).map { $0 }
         for id in founders { try addManager(id, founders: founders) }
-        memberships = [(0, Membership(voters: founders))]
         clients = (1...options.clients).map { SimulatedClient($0, in: self) }
         for client in clients { client.start() }
         agents = (0..<options.workers).map { number in
@@ -225,16 +225,15 @@ public final class Simulation {
         Timestamp(nanoseconds: Int64(1_700_000_000_000_000 + now + (manager(id)?.wallOffset ?? 0)) * 1000)
     }
 
-    func membershipApplied(_ membership: Membership, at index: LogIndex, by id: RaftID) {
-        guard let last = memberships.last, index > last.index else { return }
-        trace("members: voters \(membership.voters) learners \(membership.learners)")
-        let before = last.membership
+    func membershipApplied(_ membership: Membership, at index: LogIndex) throws(Violation) {
+        guard let before = try memberships.applied(membership, at: index) else { return }
+        trace("members: voters \(membership.voters) + \(membership.outgoingVoters), learners \(membership.learners)")
+        coverage.note(.membershipsCompared)
+        if membership.isJoint { coverage.note(.changedJointly) }
         if membership.learners.contains(where: { !before.contains($0) }) { coverage.note(.learnerAdded) }
         if membership.voters.contains(where: { before.learners.contains($0) }) { coverage.note(.learnerPromoted) }
         if before.voters.contains(where: { !membership.contains($0) }) { coverage.note(.voterRemoved) }
         if membership.learners.contains(where: { before.voters.contains($0) }) { coverage.note(.voterDemoted) }
-        if membership.isJoint { coverage.note(.changedJointly) }
-        memberships.append((index, membership))
     }
 
     // MARK: The calm phase

@@ -21,7 +21,8 @@ public enum Interest: Int, CaseIterable, Sendable {
     case restarted, tornTailCut, damageRefused, snapshotTaken, logCompacted
     case writeAcknowledged, writeRefusedAsStale, writeOfUnknownOutcome, readByLeader, readByFollower, readByLease
     case readOverlappedWrite, keyHistoryChecked
-    case learnerAdded, learnerPromoted, voterRemoved, voterDemoted, changedJointly, leadershipTransferred
+    case learnerAdded, learnerPromoted, voterRemoved, voterDemoted, changedJointly, membershipsCompared,
+        leadershipTransferred
     case loopWrote, loopWasRefused, agentRegistered, assignmentsSent, containerStarted, taskWentOn
     case addressesChecked, slotsChecked, nodeLost, nodeDrained, serviceScaled, serviceUpdated, serviceRemoved
     case updateCompleted, rollbackCompleted

@@ -203,7 +203,7 @@ extension ManagerProcess {
             case .failure(let refusal): return .refused(by: refusal)
             }
         case .membership(let membership):
-            world.membershipApplied(membership, at: entry.index, by: id)
+            try world.membershipApplied(membership, at: entry.index)
             tables.skip(to: entry.index)
         case .empty: tables.skip(to: entry.index)
         }
