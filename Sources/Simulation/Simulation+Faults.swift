@@ -48,12 +48,35 @@ extension Simulation {
             network.part(.bridge(one, other, by: bridge))
         default: network.part(.ring(members))
         }
+        healLater()
+    }
+
+    private func healLater() {
         trace("the network is parted")
+        let partition = network.partitions
         scheduler.after(chance.pick(200_000...8_000_000)) { [self] in
-            if network.isWhole { return }
+            guard network.partitions == partition, !network.isWhole else { return }
             trace("the network is whole")
             network.heal()
         }
+    }
+
+    /// The first moments of a term are the hardest: what the log holds of earlier terms is neither safe nor gone.
+    func troubleNewLeader(_ process: ManagerProcess) {
+        if isCalm { return }
+        if chance.percent(options.newLeaderCrashPercent) {
+            coverage.note(.newLeaderDoomed)
+            process.directivesLeft = chance.pick(0...12)
+        }
+        guard chance.percent(options.newLeaderCutOffPercent) else { return }
+        if chance.percent(50) { return cutOff(process) }
+        scheduler.after(chance.pick(0...200_000)) { [self] in if !process.isOver, !isCalm { cutOff(process) } }
+    }
+
+    private func cutOff(_ process: ManagerProcess) {
+        coverage.note(.newLeaderCutOff)
+        network.part(.split([process.id], managers.map(\.id).filter { $0 != process.id }))
+        healLater()
     }
 
     // MARK: Machines

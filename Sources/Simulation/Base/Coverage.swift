@@ -2,7 +2,7 @@
 public enum Fault: Int, CaseIterable, Sendable {
     case messageLost, messageLate, messageDoubled, messageBlocked, peerReportedUnreachable, snapshotTransferFailed
     case partitionSplit, partitionLeaderAlone, partitionOneWay, partitionBridge, partitionRing
-    case processKilled, processPaused, powerCut, powerCutEverywhere, crashAtDirective, newLeaderDoomed,
+    case processKilled, processPaused, powerCut, powerCutEverywhere, crashAtDirective, newLeaderDoomed, newLeaderCutOff,
         crashAtDiskOperation
     case unsyncedWriteLost, unsyncedWriteSurvived, tornWrite, folderEntryLost
     case diskFull, slowSync, corruptedWrite

@@ -56,6 +56,8 @@ public struct SimulationOptions: Sendable {
     public let appendBytes: Int
     /// How many of those that have just been elected die soon.
     public let newLeaderCrashPercent: Int
+    /// How many of those that have just been elected are cut off at once, or a moment later.
+    public let newLeaderCutOffPercent: Int
     public let membershipChanges: Int
     public let transfers: Int
     /// Each clock runs by up to so much too fast or too slow.
@@ -109,8 +111,9 @@ public struct SimulationOptions: Sendable {
         clockJumps = rate(10)
         suspensions = rate(10)
         usesLeases = chance.percent(50)
-        appendBytes = chance.percent(50) ? 1 << 20 : chance.pick(1...1_500)
+        appendBytes = chance.percent(50) ? 1 << 20 : chance.pick(1...400)
         newLeaderCrashPercent = rate(70)
+        newLeaderCutOffPercent = rate(70)
         membershipChanges = changesMembership ? chance.pick(4...40) : 0
         transfers = rate(8)
         driftPerMille = rate(80)

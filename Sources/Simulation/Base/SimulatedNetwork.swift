@@ -26,6 +26,8 @@ final class SimulatedNetwork {
     private var blocked: Set<Link> = []
     private var lastArrival: [Link: Microseconds] = [:]
     var isCalm = false
+    /// How many there have been.
+    private(set) var partitions = 0
 
     init(
         options: SimulationOptions, scheduler: Scheduler, chance: Chance, note: @escaping (Fault) -> Void
@@ -45,6 +47,7 @@ final class SimulatedNetwork {
             for from in one { for to in other { blocked.insert(Link(from: from, to: to)) } }
         }
         heal()
+        partitions += 1
         switch partition {
         case .split(let one, let other):
             note(.partitionSplit)

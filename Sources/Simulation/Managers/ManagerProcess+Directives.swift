@@ -27,10 +27,7 @@ extension ManagerProcess {
             if status.role == .leader {
                 try world.checker.observeLeader(node, &world.coverage)
                 world.noteTransfer(to: id)
-                if !world.isCalm, world.chance.percent(world.options.newLeaderCrashPercent) {
-                    world.coverage.note(.newLeaderDoomed)
-                    directivesLeft = world.chance.pick(0...12)
-                }
+                world.troubleNewLeader(self)
             }
             if status.role != .leader { failPending() }
             follow(status)
