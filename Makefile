@@ -67,6 +67,10 @@ simulate: ## Simulate SEEDS (1000) faulty clusters from seed FIRST (1) on.
 	$(SIMULATOR_RELEASE) --product simulator
 	@.build/core/release/simulator --seeds $(SEEDS) --first $(FIRST)
 
+.PHONY: simulate-mutants
+simulate-mutants: ## Build 16 deliberate bugs in, one by one, and look whether it finds them.
+	@SEEDS=$(SEEDS) Tests/SimulationTests/mutants.sh
+
 .PHONY: bench-deps
 bench-deps: deps ## Install what the benchmarks compare with; starts no service.
 	@Tests/scripts/install.sh "for the benchmarks" $(BENCH_DEPS)

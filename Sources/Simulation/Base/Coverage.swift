@@ -17,7 +17,8 @@ public enum DirectiveKind: Int, CaseIterable, Sendable {
 
 /// Situations in which a checker had something to decide: a run without them proves nothing.
 public enum Interest: Int, CaseIterable, Sendable {
-    case leaderElected, leaderHadToHoldHistory, sameEntryAppliedElsewhere, statesCompared, stateComparedAfterSnapshot
+    case leaderElected, leaderHadToHoldHistory, sameEntryAppliedElsewhere, sameEntryWrittenElsewhere, statesCompared,
+        stateComparedAfterSnapshot
     case restarted, tornTailCut, damageRefused, snapshotTaken, logCompacted
     case writeAcknowledged, writeRefusedAsStale, writeOfUnknownOutcome, readByLeader, readByFollower, readByLease
     case readOverlappedWrite, keyHistoryChecked

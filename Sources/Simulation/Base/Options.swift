@@ -31,6 +31,7 @@ public struct SimulationOptions: Sendable {
     public let entriesKeptBehindSnapshot: UInt64
     public let segmentBytes: Int
     public let isStorageAsynchronous: Bool
+    public let isApplicationAsynchronous: Bool
     public let syncMicroseconds: Int
 
     public let delayMicroseconds: Int
@@ -92,6 +93,7 @@ public struct SimulationOptions: Sendable {
         entriesKeptBehindSnapshot = UInt64(chance.percent(30) ? 0 : chance.pick(0...40))
         segmentBytes = chance.pick(1...8) << 10
         isStorageAsynchronous = chance.percent(35)
+        isApplicationAsynchronous = chance.percent(25)
         syncMicroseconds = chance.pick(50...8_000)
         delayMicroseconds = chance.pick(100...30_000)
         isNetworkOrdered = chance.percent(50)

@@ -10,6 +10,12 @@ struct RaftChecker {
     /// The one history that all state machines live through.
     private(set) var history: [LogEntry] = []
     private var digests: [LogIndex: UInt64] = [:]
+    private var written: [Place: LogEntry] = [:]
+
+    private struct Place: Hashable {
+        let index: LogIndex
+        let term: Term
+    }
 
     var lastApplied: LogIndex { LogIndex(history.count) }
 
@@ -31,6 +37,21 @@ struct RaftChecker {
                 throw .safety(
                     "leader \(node.id) of term \(node.term) lacks entry \(entry.index) of term \(entry.term), which was "
                         + "applied")
+            }
+        }
+    }
+
+    /// Log matching: index and term determine an entry.
+    mutating func persists(_ entries: [LogEntry], by id: RaftID, _ coverage: inout Coverage) throws(Violation) {
+        for entry in entries {
+            let place = Place(index: entry.index, term: entry.term)
+            guard let known = written[place] else {
+                written[place] = entry
+                continue
+            }
+            coverage.note(.sameEntryWrittenElsewhere)
+            if known != entry {
+                throw .safety("manager \(id) writes another entry \(entry.index) of term \(entry.term) than others did")
             }
         }
     }

@@ -15,6 +15,8 @@ enum ManagerInput {
     case transferLeadership(to: RaftID)
     /// Of asynchronous storage: everything through this number is durable.
     case persisted(UInt64)
+    /// Of an asynchronous state machine: the turn has come to this one.
+    case perform(Directive)
 }
 
 /// How a proposal ended.

@@ -14,13 +14,24 @@ extension ManagerProcess {
                     if left == 0 { throw CrashedAtDirective() }
                     directivesLeft = left - 1
                 }
+                world.coverage.note(directive.kind)
                 try perform(directive)
             }
         }
     }
 
     private func perform(_ directive: Directive) throws {
-        world.coverage.note(directive.kind)
+        switch directive {
+        case .apply, .installSnapshot:
+            guard world.options.isApplicationAsynchronous else { break }
+            return world.scheduler.after(elapsed + world.chance.pick(0...20_000)) { [self] in push(.perform(directive))
+            }
+        default: break
+        }
+        try performNow(directive)
+    }
+
+    func performNow(_ directive: Directive) throws {
         switch directive {
         case .status(let status):
             world.trace("manager \(id) is \(status.role) in term \(status.term)")
@@ -88,6 +99,7 @@ extension ManagerProcess {
     private func persist(_ request: PersistRequest) throws {
         if request.truncatesFrom != nil { world.coverage.note(DirectiveKind.persistTruncating) }
         if request.snapshot != nil { world.coverage.note(DirectiveKind.persistSnapshot) }
+        try world.checker.persists(request.entries, by: id, &world.coverage)
         guard world.options.isStorageAsynchronous else {
             try write(request)
             return node.onPersisted(request.number)

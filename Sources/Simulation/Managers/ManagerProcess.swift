@@ -171,6 +171,7 @@ final class ManagerProcess {
         case .unreachable(let peer): node.onUnreachable(peer)
         case .transferLeadership(let peer): try? node.transferLeadership(to: peer)
         case .persisted(let number): node.onPersisted(number)
+        case .perform(let directive): try performNow(directive)
         }
     }
 
