@@ -31,11 +31,7 @@ public final class Simulation {
     var checker = RaftChecker()
     let clusterChecker = ClusterChecker()
     var history: History
-    var coverage: Coverage {
-        get { counter.coverage }
-        set { counter.coverage = newValue }
-    }
-    private let counter: Counter
+    let coverage = CoverageCounter()
     private let story: ((String) -> Void)?
     private var clients: [SimulatedClient] = []
     private var lastValue: UInt64 = 0
@@ -47,28 +43,23 @@ public final class Simulation {
     /// The last one that was asked for.
     var transfer: (to: RaftID, at: Microseconds)?
 
-    /// Shared with the parts that only count.
-    private final class Counter {
-        var coverage = Coverage()
-    }
-
     private enum Probe {
         case proposed
         case applied(at: LogIndex)
     }
 
-    /// - Parameter story: gets each line of what happens.
-    public init(seed: UInt64, story: ((String) -> Void)? = nil) {
+    /// - Parameters:
+    ///   - faultSeconds: how long the phase of faults is, instead of what the seed says.
+    ///   - story: gets each line of what happens.
+    public init(seed: UInt64, faultSeconds: Int? = nil, story: ((String) -> Void)? = nil) {
         chance = Chance(seed: seed)
-        options = SimulationOptions(seed: seed, chance: chance)
-        let counter = Counter()
-        self.counter = counter
+        var options = SimulationOptions(seed: seed, chance: chance)
+        options.faultSeconds = faultSeconds ?? options.faultSeconds
+        self.options = options
         self.story = story
         history = History(keys: options.keys)
         memberships = MembershipChecker(founding: Membership(voters: (1...UInt64(options.managers)).map { $0 }))
-        network = SimulatedNetwork(options: options, scheduler: scheduler, chance: chance) {
-            counter.coverage.note($0)
-        }
+        network = SimulatedNetwork(options: options, scheduler: scheduler, chance: chance, coverage: coverage)
     }
 
     public func run() -> SimulationResult {
@@ -85,7 +76,8 @@ public final class Simulation {
             digest = (digest ^ entry.term) &* 0x0000_0100_0000_01b3
         }
         return SimulationResult(
-            seed: options.seed, violation: violation, coverage: coverage, simulated: scheduler.now, digest: digest)
+            seed: options.seed, violation: violation, coverage: coverage.value, simulated: scheduler.now, digest: digest
+        )
     }
 
     /// The first register's history of a run, for tests of the checker.
@@ -116,7 +108,7 @@ public final class Simulation {
         try requireConvergence()
         coverage.note(.clusterConverged)
         if !agents.isEmpty { coverage.note(.servicesConverged) }
-        try history.check(&coverage)
+        try history.check(coverage)
     }
 
     private func run(until end: Microseconds, isOver: () -> Bool = { false }) throws {
@@ -147,12 +139,11 @@ public final class Simulation {
 
     func addManager(_ id: RaftID, founders: [RaftID]) throws {
         let drift = options.driftPerMille
-        if drift > 0 { counter.coverage.note(Fault.clockDrift) }
+        if drift > 0 { coverage.note(Fault.clockDrift) }
         let manager = SimulatedManager(
             id: id, founders: founders,
-            disk: SimulatedDisk(syncMicroseconds: options.syncMicroseconds, chance: chance) { [counter] in
-                counter.coverage.note($0)
-            }, clockPerMille: 1000 + chance.pick(-drift...drift))
+            disk: SimulatedDisk(syncMicroseconds: options.syncMicroseconds, chance: chance, coverage: coverage),
+            clockPerMille: 1000 + chance.pick(-drift...drift))
         managers.append(manager)
         try start(manager)
     }
@@ -288,7 +279,7 @@ public final class Simulation {
     private func requireConvergence() throws(Violation) {
         if isConverged {
             for process in managers.compactMap(\.process) {
-                try checker.compare(process.tables, of: process.id, &coverage)
+                try checker.compare(process.tables, of: process.id, coverage)
             }
             guard let servicesProblem else { return }
             throw .liveness("the services do not come to rest: \(servicesProblem)")

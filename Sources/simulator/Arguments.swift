@@ -1,7 +1,7 @@
 /// What the command line asks for.
 enum Request: Equatable {
     case seeds(first: UInt64, count: UInt64, stopsAtFailure: Bool)
-    case one(seed: UInt64, isTraced: Bool)
+    case one(seed: UInt64, faultSeconds: Int?, isTraced: Bool)
     /// A part of the seeds, for the process that started this one.
     case worker(first: UInt64, count: UInt64)
     case help
@@ -17,6 +17,7 @@ extension Request {
                          [--until-failure]              end at the first one that fails
                simulator SEED                           run one seed
                simulator --trace SEED                   run one seed and tell its story
+                         [--fault-seconds N]            with a phase of faults of that length
 
         Exit codes: 0 all is well, 1 something happened that must never happen, 2 something did not happen that must
         happen when nothing fails any more, 3 a fault, a directive or a checker's case did not occur in 1,000 seeds or
@@ -29,6 +30,7 @@ extension Request {
         var seed: UInt64?
         var isTraced = false
         var isWorker = false
+        var faultSeconds: Int?
         var stopsAtFailure = false
         var rest = arguments[...]
         func number(_ name: String) throws(UsageError) -> UInt64 {
@@ -45,6 +47,7 @@ extension Request {
             case "--seeds": count = try number(argument)
             case "--first": first = try number(argument)
             case "--worker": isWorker = true
+            case "--fault-seconds": faultSeconds = Int(clamping: try number(argument))
             case "--until-failure": stopsAtFailure = true
             case "--trace":
                 isTraced = true
@@ -57,7 +60,7 @@ extension Request {
             }
         }
         switch (seed, count) {
-        case (let seed?, nil): self = .one(seed: seed, isTraced: isTraced)
+        case (let seed?, nil): self = .one(seed: seed, faultSeconds: faultSeconds, isTraced: isTraced)
         case (nil, let count?):
             self =
                 isWorker

@@ -9,8 +9,8 @@ enum ExitCode {
     static let usage: Int32 = 64
 }
 
-func runOne(_ seed: UInt64, isTraced: Bool) -> Int32 {
-    let result = Simulation(seed: seed, story: isTraced ? { print($0) } : nil).run()
+func runOne(_ seed: UInt64, faultSeconds: Int?, isTraced: Bool) -> Int32 {
+    let result = Simulation(seed: seed, faultSeconds: faultSeconds, story: isTraced ? { print($0) } : nil).run()
     if !isTraced { print("options: \(SimulationOptions(seed: seed))") }
     print("seed \(seed): \(Double(result.simulated) / 1_000_000) simulated seconds, digest \(result.digest)")
     switch result.violation {
@@ -30,7 +30,8 @@ do throws(UsageError) {
     switch try Request(Array(CommandLine.arguments.dropFirst())) {
     case .help: print(Request.usage)
     case .worker(let first, let count): Worker.run(first: first, count: count)
-    case .one(let seed, let isTraced): exit(runOne(seed, isTraced: isTraced))
+    case .one(let seed, let faultSeconds, let isTraced):
+        exit(runOne(seed, faultSeconds: faultSeconds, isTraced: isTraced))
     case .seeds(let first, let count, let stopsAtFailure):
         var campaign = Campaign(first: first, count: count, stopsAtFailure: stopsAtFailure)
         exit(campaign.run())

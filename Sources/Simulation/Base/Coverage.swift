@@ -68,3 +68,12 @@ public struct Coverage: Sendable {
         for index in interests.indices { interests[index] += counts[faults.count + directives.count + index] }
     }
 }
+
+/// A run's counts, shared by all its parts.
+final class CoverageCounter {
+    private(set) var value = Coverage()
+
+    func note(_ fault: Fault) { value.note(fault) }
+    func note(_ directive: DirectiveKind) { value.note(directive) }
+    func note(_ interest: Interest, _ times: Int = 1) { value.note(interest, times) }
+}

@@ -10,7 +10,7 @@ public struct SimulationOptions: Sendable {
     public let promotesLearners: Bool
     public let clients: Int
     public let keys: Int
-    public let faultSeconds: Int
+    public internal(set) var faultSeconds: Int
     /// Machines that run tasks; 0: the run is about the managers alone, and no control loops run.
     public let workers: Int
     public let services: Int

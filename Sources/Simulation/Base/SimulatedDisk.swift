@@ -40,7 +40,7 @@ final class SimulatedDisk: LogFiles {
     private static let sectorBytes = 512
 
     private let chance: Chance
-    private let note: (Fault) -> Void
+    private let coverage: CoverageCounter
     private var files: [String: Content] = [:]
     private var durableNames: [String: Content] = [:]
     /// What changed in the folder since its last sync: the content that each name stands for now, nil where it is gone.
@@ -57,10 +57,10 @@ final class SimulatedDisk: LogFiles {
     var cuts = 0
     private var damage: (content: Content, offset: Int, bit: UInt8)?
 
-    init(syncMicroseconds: Microseconds, chance: Chance, note: @escaping (Fault) -> Void) {
+    init(syncMicroseconds: Microseconds, chance: Chance, coverage: CoverageCounter) {
         self.syncMicroseconds = syncMicroseconds
         self.chance = chance
-        self.note = note
+        self.coverage = coverage
     }
 
     // MARK: Faults
@@ -72,7 +72,7 @@ final class SimulatedDisk: LogFiles {
         var survivors = durableNames
         for change in pendingNames {
             if chance.percent(50) {
-                note(.folderEntryLost)
+                coverage.note(.folderEntryLost)
             } else {
                 for (name, content) in change { survivors[name] = content }
             }
@@ -98,16 +98,16 @@ final class SimulatedDisk: LogFiles {
 
     private func settle(_ new: [UInt8], _ offset: Int, in content: Content) {
         switch chance.pick(0...3) {
-        case 0: note(.unsyncedWriteLost)
+        case 0: coverage.note(.unsyncedWriteLost)
         case 1:
-            note(.unsyncedWriteSurvived)
+            coverage.note(.unsyncedWriteSurvived)
             Change.write(new, offset: offset).apply(to: &content.durable)
         case 2:
-            note(.tornWrite)
+            coverage.note(.tornWrite)
             Change.write(Array(new.prefix(chance.pick(0...new.count))), offset: offset).apply(to: &content.durable)
         default:
             // Sectors in any order.
-            note(.tornWrite)
+            coverage.note(.tornWrite)
             var start = offset
             while start < offset + new.count {
                 let end = min((start / Self.sectorBytes + 1) * Self.sectorBytes, offset + new.count)
@@ -143,7 +143,7 @@ final class SimulatedDisk: LogFiles {
         content.bytes[offset] ^= bit
         content.durable[offset] ^= bit
         damage = (content, offset, bit)
-        note(.corruptedWrite)
+        coverage.note(.corruptedWrite)
         return true
     }
 

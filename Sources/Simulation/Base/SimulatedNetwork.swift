@@ -22,7 +22,7 @@ final class SimulatedNetwork {
     private let options: SimulationOptions
     private let scheduler: Scheduler
     private let chance: Chance
-    private let note: (Fault) -> Void
+    private let coverage: CoverageCounter
     private var blocked: Set<Link> = []
     private var lastArrival: [Link: Microseconds] = [:]
     var isCalm = false
@@ -30,12 +30,12 @@ final class SimulatedNetwork {
     private(set) var partitions = 0
 
     init(
-        options: SimulationOptions, scheduler: Scheduler, chance: Chance, note: @escaping (Fault) -> Void
+        options: SimulationOptions, scheduler: Scheduler, chance: Chance, coverage: CoverageCounter
     ) {
         self.options = options
         self.scheduler = scheduler
         self.chance = chance
-        self.note = note
+        self.coverage = coverage
     }
 
     var isWhole: Bool { blocked.isEmpty }
@@ -50,18 +50,18 @@ final class SimulatedNetwork {
         partitions += 1
         switch partition {
         case .split(let one, let other):
-            note(.partitionSplit)
+            coverage.note(.partitionSplit)
             cut(one, other)
             cut(other, one)
         case .oneWay(let one, let other):
-            note(.partitionOneWay)
+            coverage.note(.partitionOneWay)
             cut(one, other)
         case .bridge(let one, let other, let bridge):
-            note(.partitionBridge)
+            coverage.note(.partitionBridge)
             cut(one.filter { $0 != bridge }, other.filter { $0 != bridge })
             cut(other.filter { $0 != bridge }, one.filter { $0 != bridge })
         case .ring(let members):
-            note(.partitionRing)
+            coverage.note(.partitionRing)
             for (place, from) in members.enumerated() {
                 for (other, to) in members.enumerated() {
                     let distance = abs(place - other)
@@ -83,15 +83,15 @@ final class SimulatedNetwork {
     ) {
         if isCalm { return scheduler.after(wait + extra + chance.pick(100...1_000), arrive) }
         if chance.perMille(options.lossPerMille) {
-            note(.messageLost)
+            coverage.note(.messageLost)
             return lost()
         }
         let isDoubled = chance.perMille(options.doublePerMille)
-        if isDoubled { note(.messageDoubled) }
+        if isDoubled { coverage.note(.messageDoubled) }
         for _ in 0..<(isDoubled ? 2 : 1) {
             scheduler.after(delay(from: from, to: to, after: wait + extra)) { [self] in
                 guard isOpen(from: from, to: to) else {
-                    note(.messageBlocked)
+                    coverage.note(.messageBlocked)
                     return lost()
                 }
                 try arrive()
@@ -102,7 +102,7 @@ final class SimulatedNetwork {
     private func delay(from: RaftID, to: RaftID, after wait: Microseconds) -> Microseconds {
         var delay = wait + chance.pick(100...100 + options.delayMicroseconds)
         if chance.perMille(options.latePerMille) {
-            note(.messageLate)
+            coverage.note(.messageLate)
             delay += chance.pick(10_000...1_500_000)
         } else if options.isNetworkOrdered {
             let link = Link(from: from, to: to)

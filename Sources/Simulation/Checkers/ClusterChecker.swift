@@ -5,14 +5,14 @@ import Primitives
 /// Watches the state that the managers agree on, change by change, and knows nothing of the control loops.
 struct ClusterChecker {
     func check(
-        _ changes: [StateChange], _ tables: ClusterTables, _ coverage: inout Coverage
+        _ changes: [StateChange], _ tables: ClusterTables, _ coverage: CoverageCounter
     ) throws(Violation) {
         var concerned: Set<ServiceID> = []
         var touchesAddresses = false
         for change in changes {
             switch (change.before, change.after) {
             case (.task(let old), .task(let new)):
-                try check(old, new, &coverage)
+                try check(old, new, coverage)
                 concerned.insert(new.serviceID)
                 touchesAddresses = touchesAddresses || old.networks != new.networks
             case (nil, .task(let new)): concerned.insert(new.serviceID)
@@ -20,18 +20,18 @@ struct ClusterChecker {
                 if old.status.state != .down, new.status.state == .down { coverage.note(.nodeLost) }
             case (.service(let old), .service(let new)):
                 touchesAddresses = touchesAddresses || old.ports != new.ports
-                note(old.update?.state, new.update?.state, &coverage)
+                note(old.update?.state, new.update?.state, coverage)
             case (_, .network): touchesAddresses = true
             default: break
             }
         }
-        if touchesAddresses { try checkAddresses(tables, &coverage) }
+        if touchesAddresses { try checkAddresses(tables, coverage) }
         for id in concerned.sorted() {
-            if let service = tables.services[id] { try checkSlots(service, tables, &coverage) }
+            if let service = tables.services[id] { try checkSlots(service, tables, coverage) }
         }
     }
 
-    private func note(_ old: UpdateState?, _ new: UpdateState?, _ coverage: inout Coverage) {
+    private func note(_ old: UpdateState?, _ new: UpdateState?, _ coverage: CoverageCounter) {
         guard old != new else { return }
         switch new {
         case .completed?: coverage.note(.updateCompleted)
@@ -40,7 +40,7 @@ struct ClusterChecker {
         }
     }
 
-    private func check(_ old: ClusterTask, _ new: ClusterTask, _ coverage: inout Coverage) throws(Violation) {
+    private func check(_ old: ClusterTask, _ new: ClusterTask, _ coverage: CoverageCounter) throws(Violation) {
         if new.status.state < old.status.state {
             throw .safety("task \(new.id) went back from \(old.status.state) to \(new.status.state)")
         }
@@ -52,7 +52,7 @@ struct ClusterChecker {
     }
 
     /// Addresses, VXLAN network identifiers and published ports have one owner.
-    private func checkAddresses(_ tables: ClusterTables, _ coverage: inout Coverage) throws(Violation) {
+    private func checkAddresses(_ tables: ClusterTables, _ coverage: CoverageCounter) throws(Violation) {
         coverage.note(.addressesChecked)
         var owners: [String: String] = [:]
         func take(_ what: String, _ owner: String) throws(Violation) {
@@ -83,7 +83,7 @@ struct ClusterChecker {
 
     /// A slot has one task that is wanted; two where an update starts the new one first.
     private func checkSlots(
-        _ service: Service, _ tables: ClusterTables, _ coverage: inout Coverage
+        _ service: Service, _ tables: ClusterTables, _ coverage: CoverageCounter
     ) throws(Violation) {
         coverage.note(.slotsChecked)
         let startsFirst = service.spec.update.order == .startFirst || service.spec.rollback.order == .startFirst

@@ -20,7 +20,7 @@ struct RaftChecker {
     var lastApplied: LogIndex { LogIndex(history.count) }
 
     /// Election safety and leader completeness.
-    mutating func observeLeader(_ node: RaftNode, _ coverage: inout Coverage) throws(Violation) {
+    mutating func observeLeader(_ node: RaftNode, _ coverage: CoverageCounter) throws(Violation) {
         guard node.role == .leader else { return }
         if let known = leaders[node.term] {
             if known != node.id { throw .safety("managers \(known) and \(node.id) both led term \(node.term)") }
@@ -42,7 +42,7 @@ struct RaftChecker {
     }
 
     /// Log matching: index and term determine an entry.
-    mutating func persists(_ entries: [LogEntry], by id: RaftID, _ coverage: inout Coverage) throws(Violation) {
+    mutating func persists(_ entries: [LogEntry], by id: RaftID, _ coverage: CoverageCounter) throws(Violation) {
         for entry in entries {
             let place = Place(index: entry.index, term: entry.term)
             guard let known = written[place] else {
@@ -59,7 +59,7 @@ struct RaftChecker {
     /// State machine safety: all apply the same entries at the same places.
     ///
     /// - Returns: whether nobody had applied it before.
-    mutating func applied(_ entry: LogEntry, by id: RaftID, _ coverage: inout Coverage) throws(Violation) -> Bool {
+    mutating func applied(_ entry: LogEntry, by id: RaftID, _ coverage: CoverageCounter) throws(Violation) -> Bool {
         guard entry.index <= lastApplied + 1 else {
             throw .safety("manager \(id) applied entry \(entry.index) when nobody had applied \(lastApplied + 1)")
         }
@@ -77,7 +77,7 @@ struct RaftChecker {
     }
 
     /// All state machines are equal where they have applied as much.
-    mutating func compare(_ tables: ClusterTables, of id: RaftID, _ coverage: inout Coverage) throws(Violation) {
+    mutating func compare(_ tables: ClusterTables, of id: RaftID, _ coverage: CoverageCounter) throws(Violation) {
         let digest = tables.digest
         guard let known = digests[tables.index] else {
             digests[tables.index] = digest

@@ -38,7 +38,7 @@ struct History {
         operations[key].compactMap { $0 }.filter { $0.kind != .read || $0.outcome != .unknown }
     }
 
-    func check(_ coverage: inout Coverage) throws(Violation) {
+    func check(_ coverage: CoverageCounter) throws(Violation) {
         for key in operations.indices {
             let history = known(key)
             coverage.note(.readOverlappedWrite, overlaps(history))

@@ -36,7 +36,7 @@ extension ManagerProcess {
         case .status(let status):
             world.trace("manager \(id) is \(status.role) in term \(status.term)")
             if status.role == .leader {
-                try world.checker.observeLeader(node, &world.coverage)
+                try world.checker.observeLeader(node, world.coverage)
                 world.noteTransfer(to: id)
                 world.troubleNewLeader(self)
             }
@@ -99,7 +99,7 @@ extension ManagerProcess {
     private func persist(_ request: PersistRequest) throws {
         if request.truncatesFrom != nil { world.coverage.note(DirectiveKind.persistTruncating) }
         if request.snapshot != nil { world.coverage.note(DirectiveKind.persistSnapshot) }
-        try world.checker.persists(request.entries, by: id, &world.coverage)
+        try world.checker.persists(request.entries, by: id, world.coverage)
         guard world.options.isStorageAsynchronous else {
             try write(request)
             return node.onPersisted(request.number)
@@ -154,7 +154,7 @@ extension ManagerProcess {
         tables = try StateSnapshot.decode(receivedBytes(of: metadata))
         snapshotIndex = metadata.index
         world.coverage.note(.stateComparedAfterSnapshot)
-        try world.checker.compare(tables, of: id, &world.coverage)
+        try world.checker.compare(tables, of: id, world.coverage)
         node.onApplied(through: metadata.index)
         for other in Array(received.keys) where other.index <= metadata.index { received[other] = nil }
         serveReads()
@@ -165,7 +165,7 @@ extension ManagerProcess {
             metadata.index >= snapshotIndex + world.options.entriesBetweenSnapshots
         else { return }
         world.coverage.note(.snapshotTaken)
-        try world.checker.compare(tables, of: id, &world.coverage)
+        try world.checker.compare(tables, of: id, world.coverage)
         try storage.saveSnapshot(metadata, StateSnapshot.encode(tables, metadata))
         snapshotIndex = metadata.index
         let through = metadata.index - min(metadata.index, world.options.entriesKeptBehindSnapshot)
@@ -179,10 +179,10 @@ extension ManagerProcess {
     private func apply(_ entries: [LogEntry]) throws {
         var changes: [StateChange] = []
         for entry in entries {
-            let isNews = try world.checker.applied(entry, by: id, &world.coverage)
+            let isNews = try world.checker.applied(entry, by: id, world.coverage)
             let outcome = try apply(entry, isNews: isNews, &changes)
             if entry.index % world.options.entriesBetweenComparisons == 0 {
-                try world.checker.compare(tables, of: id, &world.coverage)
+                try world.checker.compare(tables, of: id, world.coverage)
             }
             if let (term, completion) = proposals.removeValue(forKey: entry.index) {
                 answer { completion(term == entry.term ? outcome : .unknown) }
@@ -207,7 +207,7 @@ extension ManagerProcess {
             switch tables.apply(transaction, at: entry.index) {
             case .success(let applied):
                 changes += applied
-                if isNews { try world.clusterChecker.check(applied, tables, &world.coverage) }
+                if isNews { try world.clusterChecker.check(applied, tables, world.coverage) }
                 return .applied(at: entry.index)
             case .failure(let refusal): return .refused(by: refusal)
             }

@@ -72,7 +72,7 @@ final class ManagerProcess {
         nextTick = busyUntil + tickInterval
         if tables.index > 0 {
             world.coverage.note(.stateComparedAfterSnapshot)
-            try world.checker.compare(tables, of: id, &world.coverage)
+            try world.checker.compare(tables, of: id, world.coverage)
         }
         plan()
     }
@@ -139,7 +139,7 @@ final class ManagerProcess {
             nextTick = world.now + tickInterval
         }
         try performAll()
-        try world.checker.observeLeader(node, &world.coverage)
+        try world.checker.observeLeader(node, world.coverage)
     }
 
     private func take(_ input: ManagerInput) throws {
