@@ -86,7 +86,9 @@ let core: [Target] = [
             "Assignments", "AgentCore", heaps, protobuf,
         ], hasMutants: true),
     program("simulator", ["Simulation"]),
-    tests("Simulation", resources: [.copy("testdata"), .copy("mutants.sh")]),
+    tests(
+        "Simulation", ["Primitives", "ClusterModel", "ClusterState", "Consensus"],
+        resources: [.copy("testdata"), .copy("mutants.sh")]),
     .systemLibrary(name: "CSodium", pkgConfig: "libsodium", providers: [.apt(["libsodium-dev"])]),
     module("OverlayProtocol", ["Primitives", "ClusterModel", "CSodium"]),
     tests("OverlayProtocol", ["Primitives", "ClusterModel"]),
