@@ -6,6 +6,9 @@ SHELL := /bin/bash
 RELEASE := .build/release
 # With Swift's libraries inside: the programs run on machines without Swift.
 SWIFT_RELEASE := swift build -c release --static-swift-stdlib
+SIMULATOR_RELEASE := CORE_ONLY=1 swift build -c release --scratch-path .build/core
+SEEDS ?= 1000
+FIRST ?= 1
 LAB_DIR ?= /run/swarm-demo
 
 # To build and run.
@@ -58,6 +61,15 @@ test-cgroup2: ## Run containers on cgroup v2 alone, in a virtual machine (QEMU).
 	swift build --product swarmctl
 	swift build --product container-init
 	@Tests/scripts/cgroup2.sh
+
+.PHONY: simulate
+simulate: ## Simulate SEEDS (1000) faulty clusters from seed FIRST (1) on.
+	$(SIMULATOR_RELEASE) --product simulator
+	@.build/core/release/simulator --seeds $(SEEDS) --first $(FIRST)
+
+.PHONY: simulate-mutants
+simulate-mutants: ## Build 16 deliberate bugs in, one by one, and look whether it finds them.
+	@SEEDS=$(SEEDS) Tests/SimulationTests/mutants.sh
 
 .PHONY: bench-deps
 bench-deps: deps ## Install what the benchmarks compare with; starts no service.

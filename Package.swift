@@ -4,16 +4,19 @@ import PackageDescription
 // CORE_ONLY=1 declares the pure targets and their tests alone: about a minute from clean, no TLS stack.
 let coreOnly = Context.environment["CORE_ONLY"] == "1"
 
-let settings: [SwiftSetting] = [
-    .enableUpcomingFeature("ExistentialAny"),
-    .enableUpcomingFeature("InternalImportsByDefault"),
-    .enableUpcomingFeature("MemberImportVisibility"),
-    .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
-    .treatAllWarnings(as: .error),
-]
+// MUTANT=NAME builds one deliberate bug in, for `make simulate-mutants`: `#if MUTANT_NAME`.
+let mutant: [SwiftSetting] = Context.environment["MUTANT"].map { [.define("MUTANT_" + $0)] } ?? []
 
-func module(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
-    .target(name: name, dependencies: dependencies, swiftSettings: settings)
+let settings: [SwiftSetting] =
+    [
+        .enableUpcomingFeature("ExistentialAny"),
+        .enableUpcomingFeature("InternalImportsByDefault"),
+        .enableUpcomingFeature("MemberImportVisibility"),
+        .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+    ] + (mutant.isEmpty ? [.treatAllWarnings(as: .error)] : [])
+
+func module(_ name: String, _ dependencies: [Target.Dependency] = [], hasMutants: Bool = false) -> Target {
+    .target(name: name, dependencies: dependencies, swiftSettings: settings + (hasMutants ? mutant : []))
 }
 
 func program(_ name: String, _ dependencies: [Target.Dependency], static isStatic: Bool = false) -> Target {
@@ -64,18 +67,28 @@ let core: [Target] = [
     module("ClusterMessages", ["Primitives", "ClusterModel", protobuf]),
     module("TestSupport", ["Primitives", "ClusterModel"]),
     tests("ClusterMessages", ["Primitives", "ClusterModel", "TestSupport", protobuf]),
-    module("Consensus", ["Primitives", deques]),
+    module("Consensus", ["Primitives", deques], hasMutants: true),
     tests("Consensus", ["Primitives", deques], resources: [.copy("testdata")]),
-    module("DurableLog", ["Primitives", "Consensus"]),
+    module("DurableLog", ["Primitives", "Consensus"], hasMutants: true),
     tests("DurableLog", ["Primitives", "Consensus"]),
-    module("ClusterState", ["Primitives", "ClusterModel", hashTrees]),
+    module("ClusterState", ["Primitives", "ClusterModel", hashTrees], hasMutants: true),
     tests("ClusterState", ["Primitives", "ClusterModel"]),
-    module("Orchestration", ["Primitives", "ClusterModel", "ClusterState", heaps]),
+    module("Orchestration", ["Primitives", "ClusterModel", "ClusterState", heaps], hasMutants: true),
     tests("Orchestration", ["Primitives", "ClusterModel", "ClusterState"]),
     module("Assignments", ["Primitives", "ClusterModel", "ClusterState"]),
     tests("Assignments", ["Primitives", "ClusterModel", "ClusterState"]),
     module("AgentCore", ["Primitives", "ClusterModel"]),
     tests("AgentCore", ["Primitives", "ClusterModel"]),
+    module(
+        "Simulation",
+        [
+            "Primitives", "ClusterModel", "ClusterMessages", "ClusterState", "Consensus", "DurableLog", "Orchestration",
+            "Assignments", "AgentCore", heaps, protobuf,
+        ], hasMutants: true),
+    program("simulator", ["Simulation"]),
+    tests(
+        "Simulation", ["Primitives", "ClusterModel", "ClusterState", "Consensus"],
+        resources: [.copy("testdata"), .copy("mutants.sh")]),
     .systemLibrary(name: "CSodium", pkgConfig: "libsodium", providers: [.apt(["libsodium-dev"])]),
     module("OverlayProtocol", ["Primitives", "ClusterModel", "CSodium"]),
     tests("OverlayProtocol", ["Primitives", "ClusterModel"]),

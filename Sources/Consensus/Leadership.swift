@@ -26,6 +26,8 @@ struct Leadership {
     /// Cost of the entries that were proposed here and not handed to the state machine yet.
     var uncommittedBytes = 0
     var reads = ReadQueue()
+    /// Nil for the rest of the term once another member was asked to campaign.
+    var lease: Lease? = Lease()
 
     init(pendingMembershipIndex: LogIndex) {
         self.pendingMembershipIndex = pendingMembershipIndex

@@ -14,6 +14,12 @@ public enum Limits {
     public static let maximumApplyBytes = 4 << 20
     /// Reads that wait for the leader's confirmation: further ones are refused (`ProposalRefused.overloaded`).
     public static let maximumPendingReads = 65_536
+    /// The time that the shell lets pass between two ticks.
+    static let tick = Duration.milliseconds(50)
+    /// Rounds of heartbeats whose beginning is remembered for the lease; older ones are forgotten.
+    static let maximumLeaseRounds = 64
+    /// Two clocks of one machine that differ by more since a lease began have jumped: it is void.
+    static let maximumClockDifference = Duration.milliseconds(10)
     /// What an entry costs beside its data, in the sums above: index, term, kind, framing.
     static let entryOverheadBytes = 32
 }

@@ -1,13 +1,14 @@
 /// Who votes and who only listens, in the form of joint consensus (paper §6).
 ///
-/// While `outgoingVoters` is not empty every decision needs a majority of both sets of voters. Changes one at a time never
+/// While `outgoingVoters` is not empty every decision needs a majority of both sets of voters. Changes of one voter never
 /// fill it: the majorities of the set before and after such a change always overlap (thesis §4.1).
 public struct Membership: Hashable, Sendable {
     /// The voters; in a joint membership the incoming ones. Ascending.
     public let voters: [RaftID]
     /// The voters of the membership that a joint one is leaving. Ascending.
     public let outgoingVoters: [RaftID]
-    /// Members that receive the log and never count. Ascending, disjoint from `voters`.
+    /// Members that receive the log and never count; in a joint membership perhaps one that still votes among the outgoing
+    /// and then no more. Ascending, disjoint from `voters`.
     public let learners: [RaftID]
 
     /// Sorts, drops doubles and zeros, and lets a voter win over a learner of the same id.
@@ -16,7 +17,7 @@ public struct Membership: Hashable, Sendable {
         let outgoing = Membership.ascending(outgoingVoters)
         self.voters = incoming
         self.outgoingVoters = outgoing
-        self.learners = Membership.ascending(learners.filter { !incoming.contains($0) && !outgoing.contains($0) })
+        self.learners = Membership.ascending(learners.filter { !incoming.contains($0) })
     }
 
     /// Everybody who receives the log, ascending.
@@ -27,6 +28,9 @@ public struct Membership: Hashable, Sendable {
     public func isVoter(_ id: RaftID) -> Bool { voters.contains(id) || outgoingVoters.contains(id) }
 
     public func contains(_ id: RaftID) -> Bool { isVoter(id) || learners.contains(id) }
+
+    /// What follows a joint membership.
+    var left: Membership { Membership(voters: voters, learners: learners) }
 
     private static func ascending(_ ids: [RaftID]) -> [RaftID] {
         var result: [RaftID] = []
@@ -66,6 +70,21 @@ extension Membership {
     enum Changed: Hashable {
         case changed(Membership)
         case refused(MembershipRefusal)
+    }
+
+    /// All changes at once; the result is joint where more than one voter comes or goes.
+    func changed(by changes: [MembershipChange]) -> Changed {
+        var result = self
+        for change in changes {
+            switch result.changed(by: change) {
+            case .refused(let refusal): return .refused(refusal)
+            case .changed(let changed): result = changed
+            }
+        }
+        if result == self { return .refused(.noEffect) }
+        let difference = Set(voters).symmetricDifference(result.voters)
+        if difference.count <= 1 { return .changed(result) }
+        return .changed(Membership(voters: result.voters, outgoingVoters: voters, learners: result.learners))
     }
 
     func changed(by change: MembershipChange) -> Changed {

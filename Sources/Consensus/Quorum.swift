@@ -9,6 +9,9 @@ extension Membership {
     /// The highest value that a majority of voters (of both sets, when joint) has reached.
     func majorityReached(_ value: (RaftID) -> UInt64) -> UInt64 {
         guard !voters.isEmpty else { return 0 }
+        #if MUTANT_LEARNER_COUNTED
+            return Membership.majorityReached(voters + learners, value)
+        #endif
         let incoming = Membership.majorityReached(voters, value)
         return outgoingVoters.isEmpty ? incoming : min(incoming, Membership.majorityReached(outgoingVoters, value))
     }

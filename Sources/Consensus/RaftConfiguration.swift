@@ -5,11 +5,21 @@ public struct RaftConfiguration: Hashable, Sendable {
     public let electionTicks: Int
     /// Ticks between two heartbeats of a leader.
     public let heartbeatTicks: Int
+    /// Whether leaders may answer reads by a lease (``RaftNode/readByLease(context:clock:)``). For its sake a member votes
+    /// for nobody until it has not heard a leader for `electionTicks`, not even after a restart.
+    public let usesLeases: Bool
+    /// Entries of one append add up to at most this; one that is larger travels alone.
+    public let maximumAppendBytes: Int
 
     public static let standard = RaftConfiguration(electionTicks: 10, heartbeatTicks: 2)
 
     /// A heartbeat takes at least one tick, and an election more than two heartbeats: lower values are raised.
-    public init(electionTicks: Int, heartbeatTicks: Int) {
+    public init(
+        electionTicks: Int, heartbeatTicks: Int, usesLeases: Bool = false,
+        maximumAppendBytes: Int = Limits.maximumAppendBytes
+    ) {
+        self.usesLeases = usesLeases
+        self.maximumAppendBytes = maximumAppendBytes
         self.heartbeatTicks = max(1, heartbeatTicks)
         self.electionTicks = max(2 * self.heartbeatTicks + 1, electionTicks)
     }

@@ -55,7 +55,10 @@ struct RaftLog {
 
     /// Whether a log that ends like this is at least as complete as ours (paper §5.4.1).
     func isUpToDate(lastIndex index: LogIndex, lastTerm term: Term) -> Bool {
-        term > lastTerm || (term == lastTerm && index >= lastIndex)
+        #if MUTANT_UP_TO_DATE_CHECK_DROPPED
+            return true
+        #endif
+        return term > lastTerm || (term == lastTerm && index >= lastIndex)
     }
 
     /// Entries from `first` on, as many as fit; at least one if there is any. `first` is above the compaction point.
@@ -116,9 +119,15 @@ extension RaftLog {
     /// Adds what a leader sent behind an entry that matched. Returns the index from which entries were cut off, if any.
     mutating func merge(_ received: [LogEntry]) throws(ProtocolViolation) -> LogIndex? {
         var cut: LogIndex?
+        #if MUTANT_MATCHING_SUFFIX_TRUNCATED
+            if let last = received.last?.index, last >= committed, last < lastIndex { truncate(from: last + 1) }
+        #endif
         for (position, entry) in received.enumerated() {
             if entry.index <= lastIndex {
                 if matches(index: entry.index, term: entry.term) { continue }
+                #if MUTANT_CONFLICT_NOT_TRUNCATED
+                    continue
+                #endif
                 guard entry.index > committed else {
                     throw ProtocolViolation(
                         "entry \(entry.index) of term \(entry.term) contradicts a committed one (through \(committed))")

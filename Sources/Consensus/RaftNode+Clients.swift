@@ -23,13 +23,24 @@ extension RaftNode {
     }
 
     /// Proposes to change one member. `data` travels with the entry.
-    ///
-    /// One change is under way at a time: the last one must have been applied, and the leader must have committed an entry
-    /// of its own term (a change at the start of a term is not safe otherwise: raft-dev, July 2015).
     public mutating func proposeMembership(
         _ change: MembershipChange, data: [UInt8] = []
     ) throws(ProposalRefused) -> Proposed {
+        try proposeMembership([change], data: data)
+    }
+
+    /// Proposes to change several members at once, by joint consensus where more than one voter comes or goes (paper §6).
+    /// The joint membership is left by itself, in an entry behind the one returned.
+    ///
+    /// One proposal is under way at a time: the last one must have been applied, and the leader must have committed an entry
+    /// of its own term (a change at the start of a term is not safe otherwise: raft-dev, July 2015).
+    public mutating func proposeMembership(
+        _ changes: [MembershipChange], data: [UInt8] = []
+    ) throws(ProposalRefused) -> Proposed {
         try requireLeadership()
+        #if MUTANT_TWO_CHANGES_IN_FLIGHT
+            leadership?.pendingMembershipIndex = 0
+        #endif
         let pending = leadership?.pendingMembershipIndex ?? 0
         guard pending <= log.applied else { throw .membershipChangePending(index: pending) }
         guard hasCommittedInTerm else { throw .termNotCommitted }
@@ -37,8 +48,8 @@ extension RaftNode {
         guard data.count <= Limits.maximumEntryBytes else {
             throw .entryTooLarge(bytes: data.count, maximum: Limits.maximumEntryBytes)
         }
-        if change.id == id { throw .membership(.leaderItself) }
-        switch membership.changed(by: change) {
+        if changes.contains(where: { $0.id == id }) { throw .membership(.leaderItself) }
+        switch membership.changed(by: changes) {
         case .refused(let refusal):
             throw .membership(refusal)
         case .changed(let changed):
@@ -69,6 +80,8 @@ extension RaftNode {
         guard let transferee = leadership?.transferee, let slot = slot(of: transferee),
             peers[slot].match == log.lastIndex
         else { return }
+        // Its campaign is answered by those who hear this leader: no lease holds from here on.
+        leadership?.lease = nil
         send(.timeoutNow, to: transferee)
     }
 
@@ -97,10 +110,16 @@ extension RaftNode {
     }
 
     mutating func confirmReads() {
-        guard let round = leadership?.reads.round, leadership?.reads.hasWaiting == true else { return }
-        let confirmed = membership.majorityReached { member in
-            member == id ? round : slot(of: member).map { peers[$0].acknowledgedRead } ?? 0
-        }
+        guard let round = leadership?.reads.round, leadership?.reads.hasWaiting == true || configuration.usesLeases
+        else { return }
+        #if MUTANT_READ_WITHOUT_QUORUM
+            let confirmed = round
+        #else
+            let confirmed = membership.majorityReached { member in
+                member == id ? round : slot(of: member).map { peers[$0].acknowledgedRead } ?? 0
+            }
+        #endif
+        leadership?.lease?.confirm(round: confirmed)
         for read in leadership?.reads.takeConfirmed(round: confirmed) ?? [] {
             let state = ReadState(index: read.index, context: read.request.context)
             if read.request.from == id {

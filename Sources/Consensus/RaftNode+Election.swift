@@ -5,7 +5,7 @@ import Primitives
 extension RaftNode {
     /// Campaigns now instead of after the election timeout; does nothing on a leader and on who may not lead.
     public mutating func campaign() {
-        campaign(isTransfer: false)
+        if !isBoundByLease { campaign(isTransfer: false) }
     }
 
     mutating func campaign(isTransfer: Bool) {
@@ -87,6 +87,7 @@ extension RaftNode {
 
     /// Learners answer too: the candidate may know better who votes.
     mutating func answerVote(_ request: RequestVote, from: RaftID, term requested: Term) {
+        if isBoundByLease, !request.isTransfer { return }
         let isFree = vote == from || (vote == nil && leader == nil) || (request.isPreVote && requested > term)
         let isGranted = isFree && log.isUpToDate(lastIndex: request.lastIndex, lastTerm: request.lastTerm)
         if isGranted, !request.isPreVote {

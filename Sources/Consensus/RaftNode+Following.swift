@@ -10,6 +10,7 @@ extension RaftNode {
         }
         if ballot != nil || leader == nil { becomeFollower(term: term, leader: sender) }
         electionElapsed = 0
+        quietTicks = 0
     }
 
     mutating func acceptAppend(_ append: Append, from: RaftID) throws(ProtocolViolation) {
@@ -54,6 +55,9 @@ extension RaftNode {
     }
 
     private mutating func respond(_ response: AppendResponse, to peer: RaftID) {
+        #if MUTANT_ACKNOWLEDGED_BEFORE_FSYNC
+            return send(.appendResponse(response), to: peer)
+        #endif
         hold(.appendResponse(response), to: peer, term: term)
     }
 }

@@ -26,6 +26,9 @@ extension RaftNode {
     /// (paper §5.4.2, figure 8).
     mutating func advanceCommit() throws(ProtocolViolation) {
         let reached = membership.majorityReached { member in slot(of: member).map { peers[$0].match } ?? 0 }
+        #if MUTANT_OLD_TERM_COMMITTED_BY_COUNT
+            return try log.commit(to: min(reached, log.lastIndex))
+        #endif
         guard reached > log.committed, log.term(at: reached) == term else { return }
         try log.commit(to: reached)
     }
@@ -69,8 +72,10 @@ extension RaftNode {
 
     mutating func broadcastHeartbeat() {
         heartbeatElapsed = 0
-        if hasCommittedInTerm, leadership?.reads.hasUnsent == true {
+        let isLeaseRound = configuration.usesLeases && clock != nil && leadership?.lease != nil
+        if hasCommittedInTerm, isLeaseRound || leadership?.reads.hasUnsent == true {
             leadership?.reads.beginRound(commit: log.committed)
+            if let clock, let round = leadership?.reads.round { leadership?.lease?.begin(round: round, at: clock) }
         }
         let round = leadership?.reads.round ?? 0
         let commit = announcedCommit
@@ -116,7 +121,7 @@ extension RaftNode {
         }
         let entries =
             withEntries
-            ? log.slice(from: previous + 1, through: log.lastIndex, maximumBytes: Limits.maximumAppendBytes) : []
+            ? log.slice(from: previous + 1, through: log.lastIndex, maximumBytes: configuration.maximumAppendBytes) : []
         let commit = announcedCommit
         let append = Append(previousIndex: previous, previousTerm: previousTerm, commit: commit, entries: entries)
         send(.append(append), to: peers[slot].id)

@@ -43,9 +43,13 @@ extension RaftNode {
             offeredHardState = hardState
             unofferedSnapshot = nil
         }
+        #if MUTANT_VOTE_NOT_PERSISTED
+            let written = HardState(term: term, vote: nil, commit: log.committed)
+        #else
+            let written = hardState
+        #endif
         return PersistRequest(
-            number: number, snapshot: unofferedSnapshot,
-            hardState: hardState == offeredHardState ? nil : hardState,
+            number: number, snapshot: unofferedSnapshot, hardState: hardState == offeredHardState ? nil : written,
             truncatesFrom: unoffered.truncatesFrom, entries: unoffered.entries)
     }
 
@@ -89,6 +93,16 @@ extension RaftNode {
             membershipsToAdopt.removeFirst()
             if let membership = entry.membership { adopt(membership) }
         }
+        leaveJointMembership()
+    }
+
+    /// A joint membership is left as soon as it is in force, by whoever leads then.
+    private mutating func leaveJointMembership() {
+        guard let pending = leadership?.pendingMembershipIndex, membership.isJoint, pending <= log.applied,
+            hasCommittedInTerm
+        else { return }
+        appendToLog(.membership(membership.left), data: [])
+        leadership?.pendingMembershipIndex = log.lastIndex
     }
 
     /// Switches to a membership whose entry is applied.
@@ -100,6 +114,8 @@ extension RaftNode {
         }
         guard new.isVoter(id) else { return becomeFollower(term: term, leader: nil) }
         rebuildPeers(isNewLeader: false)
+        // What the former voters promised binds the new ones only in part.
+        leadership?.lease?.drop()
         if let transferee = leadership?.transferee, !new.isVoter(transferee) { leadership?.transferee = nil }
         commitWhatIsReached()
         confirmReads()

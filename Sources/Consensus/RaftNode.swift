@@ -55,6 +55,8 @@ public import Primitives
 ///     was lost; if the member follows somebody meanwhile, its fate is unknown until then.
 /// 17. Reads are answered by `serveReads`, or never if leadership changes or a message is lost: ask again after `status`
 ///     or a timeout. The context must not repeat while an earlier read of it may still be answered.
+/// 18. Where ``RaftConfiguration/usesLeases`` is set on all members, ``readByLease(context:clock:)`` saves the round of
+///     messages. The shell passes its clocks with every ``tick(_:)``, and reads them for a read after the read has come.
 public struct RaftNode: Sendable {
     public let id: RaftID
     public let configuration: RaftConfiguration
@@ -80,6 +82,10 @@ public struct RaftNode: Sendable {
     var peers: [Progress] = []
 
     var electionElapsed = 0
+    /// Ticks since a leader was last heard, in whatever term; since the start, where none was.
+    var quietTicks = 0
+    /// As the shell last read it.
+    var clock: ClockReading?
     var heartbeatElapsed = 0
     var electionTimeout = 0
 
@@ -132,6 +138,9 @@ public struct RaftNode: Sendable {
     public var firstIndex: LogIndex { log.firstIndex }
     public var lastIndex: LogIndex { log.lastIndex }
 
+    /// The term of the entry at `index`; nil where it is compacted away or not there yet. For checkers.
+    package func term(at index: LogIndex) -> Term? { log.term(at: index) }
+
     /// What a snapshot of the state machine taken now stands for; nil while a received one is being installed.
     public var appliedMetadata: SnapshotMetadata? {
         guard pendingInstall == nil, let term = log.term(at: log.applied) else { return nil }
@@ -157,6 +166,7 @@ extension RaftNode {
     /// 50 ms have passed.
     public mutating func tick() {
         electionElapsed += 1
+        quietTicks += 1
         guard leadership != nil else {
             if electionElapsed >= electionTimeout, isPromotable { campaign() }
             return
@@ -212,7 +222,7 @@ extension RaftNode {
         case .requestVote(let request):
             // Thesis §4.2.3: as long as a leader is heard, campaigns that it did not ask for are ignored.
             let hearsLeader = leader != nil && electionElapsed < configuration.electionTicks
-            if hearsLeader, !request.isTransfer { return false }
+            if hearsLeader || isBoundByLease, !request.isTransfer { return false }
             if !request.isPreVote { becomeFollower(term: message.term, leader: nil) }
         case .voteResponse(let response) where response.isPreVote && response.isGranted:
             break

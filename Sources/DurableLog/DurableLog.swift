@@ -177,7 +177,9 @@ public struct SegmentedLog<Files: LogFiles> {
         try files.create(segment.name, bytes: segmentBytes)
         try files.write(segment.name, segment.header, at: 0)
         try files.sync(segment.name)
-        try files.syncFolder()
+        #if !MUTANT_FOLDER_FSYNC_DROPPED
+            try files.syncFolder()
+        #endif
         segments.append(segment)
         offset = Segment.headerBytes
     }

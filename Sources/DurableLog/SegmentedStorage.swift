@@ -17,7 +17,7 @@ public struct SegmentedStorage<Files: LogFiles> {
         try open(files, founders: founders, segmentBytes: LogLimits.segmentBytes)
     }
 
-    static func open(
+    package static func open(
         _ files: consuming Files, founders: [RaftID], segmentBytes: Int
     ) throws(Failure) -> (storage: SegmentedStorage, restored: RestoredState, snapshot: [UInt8]?) {
         var (log, recovered) = try SegmentedLog.open(files, segmentBytes: segmentBytes)
@@ -28,7 +28,9 @@ public struct SegmentedStorage<Files: LogFiles> {
                 try Membership(encoded: snapshot.metadata)
             }
             restored.snapshot = SnapshotMetadata(index: snapshot.index, term: snapshot.term, membership: membership)
-            restored.applied = snapshot.index
+            #if !MUTANT_APPLIED_INDEX_NOT_RESTORED
+                restored.applied = snapshot.index
+            #endif
             // The snapshot is durable before the hard state that goes with it.
             if restored.hardState.term < snapshot.term {
                 restored.hardState = HardState(term: snapshot.term, vote: nil, commit: snapshot.index)
@@ -68,9 +70,13 @@ public struct SegmentedStorage<Files: LogFiles> {
 
     /// Keeps a snapshot beside the log; the log goes on as it was.
     public mutating func saveSnapshot(_ metadata: SnapshotMetadata, _ bytes: [UInt8]) throws(Failure) {
+        #if MUTANT_SNAPSHOT_WITHOUT_MEMBERSHIP
+            let membership = Membership()
+        #else
+            let membership = metadata.membership
+        #endif
         try log.saveSnapshot(
-            StoredSnapshot(
-                index: metadata.index, term: metadata.term, metadata: metadata.membership.encoded, bytes: bytes))
+            StoredSnapshot(index: metadata.index, term: metadata.term, metadata: membership.encoded, bytes: bytes))
     }
 
     /// Gives a snapshot that was written aside its name; then the one before it goes.

@@ -39,6 +39,26 @@ import Testing
         #expect(three.changed(by: .addLearner(3)) == .changed(Membership(voters: [1, 2], learners: [3])))
     }
 
+    @Test func changesOfSeveralVotersAreJoint() {
+        let three = Membership(voters: [1, 2, 3])
+        #expect(
+            three.changed(by: [.addVoter(4), .remove(2)])
+                == .changed(Membership(voters: [1, 3, 4], outgoingVoters: [1, 2, 3])))
+        // One voter alone needs no joint membership, whatever happens to learners.
+        #expect(
+            three.changed(by: [.addLearner(4), .addLearner(5), .remove(3)])
+                == .changed(Membership(voters: [1, 2], learners: [4, 5])))
+        #expect(three.changed(by: [.addVoter(4), .remove(4)]) == .refused(.noEffect))
+        #expect(three.changed(by: [.remove(1), .remove(2), .remove(3)]) == .refused(.lastVoter))
+    }
+
+    @Test func voterThatBecomesALearnerAmongOthersVotesUntilTheJointMembershipIsLeft() {
+        let joint = Membership(voters: [1, 4], outgoingVoters: [1, 2, 3], learners: [3])
+        #expect(joint.isVoter(3))
+        #expect(joint.members == [1, 2, 3, 4])
+        #expect(joint.left == Membership(voters: [1, 4], learners: [3]))
+    }
+
     @Test func pointlessOrFatalChangesAreRefused() {
         let one = Membership(voters: [1])
         #expect(one.changed(by: .remove(1)) == .refused(.lastVoter))

@@ -11,7 +11,12 @@ struct TestCluster {
     var trace: [String] = []
     private var restarts: UInt64 = 0
 
-    init(voters: [RaftID] = [], learners: [RaftID] = []) throws {
+    private let configuration: RaftConfiguration
+
+    init(
+        voters: [RaftID] = [], learners: [RaftID] = [], configuration: RaftConfiguration = .standard
+    ) throws {
+        self.configuration = configuration
         try add(voters + learners, membership: Membership(voters: voters, learners: learners))
     }
 
@@ -20,7 +25,7 @@ struct TestCluster {
     mutating func add(_ ids: [RaftID], membership: Membership) throws {
         for id in ids {
             let restored = RestoredState(snapshot: SnapshotMetadata(membership: membership))
-            servers[id] = try TestServer(id: id, restored: restored, seed: 7)
+            servers[id] = try TestServer(id: id, restored: restored, configuration: configuration, seed: 7)
         }
     }
 
@@ -120,7 +125,7 @@ struct TestCluster {
     struct Restless: Error {}
 
     mutating func tick(_ id: RaftID, times: Int = 1) throws {
-        for _ in 0..<times { try with(id) { $0.node.tick() } }
+        for _ in 0..<times { try with(id) { $0.tick() } }
     }
 
     mutating func elect(_ id: RaftID) throws {

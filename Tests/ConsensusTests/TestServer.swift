@@ -72,13 +72,30 @@ struct TestServer {
     var pendingApplication: Directive?
     var outgoing: [Envelope] = []
     var reads: [ReadState] = []
+    /// In milliseconds; a suspended machine's second clock is ahead.
+    var clock = (monotonic: 1_000, boottime: 1_000)
+    private let configuration: RaftConfiguration
     private var received: [SnapshotMetadata: Machine] = [:]
 
-    init(id: RaftID, restored: RestoredState, seed: UInt64) throws {
+    init(id: RaftID, restored: RestoredState, configuration: RaftConfiguration = .standard, seed: UInt64) throws {
         self.id = id
+        self.configuration = configuration
         disk = Disk(hardState: restored.hardState, snapshot: restored.snapshot, entries: restored.entries)
         machine = Machine()
-        node = try RaftNode(id: id, restored: restored, random: SeededRandom(seed: seed &* 1000 &+ id))
+        node = try RaftNode(
+            id: id, restored: restored, configuration: configuration, random: SeededRandom(seed: seed &* 1000 &+ id))
+    }
+
+    var clockReading: ClockReading {
+        ClockReading(
+            monotonic: Instant(nanoseconds: UInt64(clock.monotonic) * 1_000_000),
+            boottime: Instant(nanoseconds: UInt64(clock.boottime) * 1_000_000))
+    }
+
+    mutating func tick() {
+        clock.monotonic += 50
+        clock.boottime += 50
+        node.tick(clockReading)
     }
 
     mutating func receive(_ envelope: Envelope) throws {
@@ -154,6 +171,7 @@ struct TestServer {
         reads = []
         received = [:]
         machine = disk.machine
-        node = try RaftNode(id: id, restored: disk.restored, random: SeededRandom(seed: seed))
+        node = try RaftNode(
+            id: id, restored: disk.restored, configuration: configuration, random: SeededRandom(seed: seed))
     }
 }

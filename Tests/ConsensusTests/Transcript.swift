@@ -58,7 +58,10 @@ struct Transcript {
         let numbers = arguments.compactMap { RaftID($0) }
         switch command {
         case "add-nodes":
-            cluster = try TestCluster(voters: Array(1...(try first(numbers, line))))
+            cluster = try TestCluster(
+                voters: Array(1...(try first(numbers, line))),
+                configuration: RaftConfiguration(
+                    electionTicks: 10, heartbeatTicks: 2, usesLeases: arguments.contains("leases")))
         case "join":
             try cluster.add(numbers, membership: Membership())
         case "stabilize":
@@ -97,6 +100,19 @@ struct Transcript {
         case "add-learner": try propose(.addLearner(try required(second, line)), on: id)
         case "add-voter": try propose(.addVoter(try required(second, line)), on: id)
         case "remove": try propose(.remove(try required(second, line)), on: id)
+        case "change":
+            let changes = try arguments.dropFirst().map { try change($0, line) }
+            _ = try cluster.with(id) { try $0.node.proposeMembership(changes) }
+        case "suspend":
+            let milliseconds = Int(try required(second, line))
+            try cluster.with(id) { $0.clock.boottime += milliseconds }
+        case "lease-read":
+            reads += 1
+            let context = reads
+            let isLeased = try cluster.with(id) {
+                try $0.node.readByLease(context: context, clock: $0.clockReading)
+            }
+            return ["  context=\(context) \(isLeased ? "by lease" : "by a round")"]
         case "transfer":
             let transferee = try required(second, line)
             try cluster.with(id) { try $0.node.transferLeadership(to: transferee) }
@@ -118,6 +134,17 @@ struct Transcript {
 
     private mutating func propose(_ change: MembershipChange, on id: RaftID) throws {
         _ = try cluster.with(id) { try $0.node.proposeMembership(change) }
+    }
+
+    /// `+4` a voter, `~4` a learner, `-4` gone.
+    private func change(_ word: String, _ line: String) throws -> MembershipChange {
+        let id = try required(RaftID(word.dropFirst()), line)
+        switch word.first {
+        case "+": return .addVoter(id)
+        case "~": return .addLearner(id)
+        case "-": return .remove(id)
+        default: throw SyntaxError(line: line)
+        }
     }
 
     private func describe(_ id: RaftID) throws -> String {

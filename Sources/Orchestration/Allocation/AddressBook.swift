@@ -32,6 +32,9 @@ struct AddressBook {
         tables.tasks.forEachUnordered { task in
             // Also a task that is being stopped, or whose node is down and may come back, has its address.
             guard !task.status.state.isTerminal else { return }
+            #if MUTANT_ADDRESS_FREED_EARLY
+                guard task.desiredState <= .running else { return }
+            #endif
             for attachment in task.networks { pools[attachment.network]?.used.insert(attachment.address.value) }
         }
     }

@@ -1,0 +1,32 @@
+import Consensus
+import Primitives
+
+/// One manager's machine: what outlasts its processes.
+final class SimulatedManager {
+    let id: RaftID
+    /// The first voters, on those that begin the cluster.
+    let founders: [RaftID]
+    let disk: SimulatedDisk
+    var process: ManagerProcess?
+    /// 1000 is a clock that is right.
+    let clockPerMille: Int
+    var wallOffset: Microseconds = 0
+    /// How long the machine was suspended: its monotonic clock stood still.
+    var suspended: Microseconds = 0
+    /// Damages the disk before the next start.
+    var isCorruptionDue = false
+
+    init(id: RaftID, founders: [RaftID], disk: SimulatedDisk, clockPerMille: Int) {
+        self.id = id
+        self.founders = founders
+        self.disk = disk
+        self.clockPerMille = clockPerMille
+    }
+
+    func clock(at now: Microseconds) -> ClockReading {
+        func instant(_ time: Microseconds) -> Instant {
+            Instant(nanoseconds: UInt64(1_000_000_000_000 + time * clockPerMille))
+        }
+        return ClockReading(monotonic: instant(now - suspended), boottime: instant(now))
+    }
+}
