@@ -171,7 +171,7 @@ let shells: [Target] = [
             "Orchestration", "Assignments", "ClusterIdentity", "ClusterWire", "LinuxSystem", deques, protobuf, grpc,
             logging, x509,
         ]),
-    tests("ManagerNode", ["Primitives", "ClusterModel", "ClusterMessages", "ClusterState", "Consensus", grpc]),
+    tests("ManagerNode", ["Primitives", "ClusterModel", "ClusterMessages", "ClusterState", "Consensus", "DurableLog"]),
     module("Lab", ["Primitives", argumentParser]),
     module(
         "WorkerNode",

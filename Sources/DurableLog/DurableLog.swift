@@ -235,6 +235,9 @@ extension SegmentedLog where Files: SharedLogFiles {
     public func asideSnapshot(index: UInt64, term: UInt64, metadata: [UInt8]) -> AsideSnapshot<Files> {
         AsideSnapshot(files.another(), index: index, term: term, metadata: metadata)
     }
+
+    /// Lets go of the files.
+    public mutating func close() { files.close() }
 }
 
 extension SegmentedLog: Sendable where Files: Sendable {}

@@ -27,4 +27,6 @@ public protocol LogFiles {
 public protocol SharedLogFiles: LogFiles, Sendable {
     /// Another handle on the same folder.
     func another() -> Self
+    /// Lets go of what is open; the next use opens it again.
+    mutating func close()
 }

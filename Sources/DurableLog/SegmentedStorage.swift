@@ -175,6 +175,9 @@ extension SegmentedStorage where Files: SharedLogFiles {
     public func asideSnapshot(_ metadata: SnapshotMetadata) -> AsideSnapshot<Files> {
         log.asideSnapshot(index: metadata.index, term: metadata.term, metadata: metadata.membership.encoded)
     }
+
+    /// Lets go of the files.
+    public mutating func close() { log.close() }
 }
 
 extension SegmentedStorage: Sendable where Files: Sendable {}

@@ -107,4 +107,8 @@ public struct AsideSnapshot<Files: LogFiles> {
     }
 }
 
+extension AsideSnapshot where Files: SharedLogFiles {
+    public mutating func close() { files.close() }
+}
+
 extension AsideSnapshot: Sendable where Files: Sendable {}

@@ -45,12 +45,12 @@ public enum ManagerLimits {
     static let observationsPerTransaction = 200
     /// Estimated bytes of the statuses of one transaction: half of what a transaction may have.
     static let observationBytesPerTransaction = StateLimits.transactionBytes / 2
-    /// How long a control loop rests whose transactions were refused three times in a row; twice as long each further time.
+    /// How long a control loop rests whose transactions were all refused three times in a row; twice as long each further time.
     static let refusedLoopRest = Duration.milliseconds(100)
     /// The rest is doubled so often at most: 6.4 s.
     static let refusedLoopShifts = 6
-    /// Refusals in a row that are worth a warning.
-    static let refusalsToReport = 5
+    /// So many refusals in a row are worth a warning, and as many again are the next one.
+    static let refusalsToReport = 20
     /// Messages waiting for one agent; a session that cannot keep up is ended and starts anew.
     static let sessionMessages = 10_000
     /// Between two attempts to reach a peer.

@@ -199,21 +199,26 @@ public final class Manager: Sendable {
     /// - Returns: the raft index of the change.
     /// - Throws: ``Failure``: `conflict` for a stale version, `unavailable` when no leader was found in time.
     public func propose(_ transaction: Transaction) async throws -> LogIndex {
-        var isUncertain = false
-        let index = try await retrying {
-            do {
-                return try await self.proposeOnce(transaction)
-            } catch let error where error.leavesOutcomeOpen {
-                isUncertain = true
-                throw error
-            } catch let refusal as Failure where isUncertain && refusal.mayBeOwnDoing {
-                let tables = try await self.freshTables()
-                guard tables.reflects(transaction) else { throw refusal }
-                return tables.index
+        var uncertainty: Failure?
+        do {
+            let index = try await retrying {
+                do {
+                    return try await self.proposeOnce(transaction)
+                } catch let failure as Failure where failure.code == .unknown {
+                    uncertainty = failure
+                    throw failure
+                } catch let refusal as Failure where uncertainty != nil && refusal.mayBeOwnDoing {
+                    let tables = try await self.freshTables()
+                    uncertainty = nil
+                    guard tables.reflects(transaction) else { throw refusal }
+                    return tables.index
+                }
             }
+            try await replica.waitUntilApplied(index)
+            return index
+        } catch {
+            throw uncertainty ?? error
         }
-        try await replica.waitUntilApplied(index)
-        return index
     }
 
     private func proposeOnce(_ transaction: Transaction) async throws -> LogIndex {
@@ -297,11 +302,6 @@ public final class Manager: Sendable {
                 return try await body()
             } catch let error where error.isWorthRetrying && Clock.now < deadline {
                 try await Task.sleep(for: ManagerLimits.proposeRetry)
-            } catch let error as RPCError {
-                throw Failure(
-                    .unavailable,
-                    "the leader does not answer (\(error.message)); the change may or may not have been made: look, then retry"
-                )
             }
         }
     }
@@ -319,22 +319,9 @@ extension ClusterTables {
 }
 
 extension Error {
-    /// It may work in a moment.
+    /// It may work in a moment; where it may have been done already, doing it again shows that.
     fileprivate var isWorthRetrying: Bool {
-        switch self {
-        case let failure as Failure: failure.code == .unavailable
-        case let error as RPCError: error.code == .unavailable
-        default: false
-        }
-    }
-
-    /// The change may have been made, or may still be.
-    fileprivate var leavesOutcomeOpen: Bool {
-        switch self {
-        case let failure as Failure: failure.message == Failure.lostToNewLeader.message
-        case is RPCError: true
-        default: false
-        }
+        [.unavailable, .unknown].contains((self as? Failure)?.code)
     }
 }
 

@@ -11,6 +11,7 @@ public struct Failure: Error, Sendable, CustomStringConvertible {
             case permissionDenied = "permission denied"
             case unauthenticated = "unauthenticated"
             case unavailable = "unavailable"
+            case unknown = "outcome unknown"
             case resourceExhausted = "resource exhausted"
             case deadlineExceeded = "deadline exceeded"
             case unimplemented = "unimplemented"
@@ -33,6 +34,8 @@ public struct Failure: Error, Sendable, CustomStringConvertible {
         public static let unauthenticated = Code(.unauthenticated)
         /// It may work in a moment: no leader, no connection.
         public static let unavailable = Code(.unavailable)
+        /// The change may have been made, or may still be: look before it is made again.
+        public static let unknown = Code(.unknown)
         public static let resourceExhausted = Code(.resourceExhausted)
         public static let deadlineExceeded = Code(.deadlineExceeded)
         public static let unimplemented = Code(.unimplemented)

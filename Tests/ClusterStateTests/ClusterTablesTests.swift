@@ -43,9 +43,14 @@ import Testing
         #expect(!tables.reflects(update))
         _ = try tables.apply(update, at: 8).get()
         #expect(tables.reflects(update))
-        let deletion = Transaction([.delete(.service(web.id), version: 8)], time: time)
+        // The leader's loops note things beside that at once.
+        web = try #require(tables.services[web.id])
+        web.update = UpdateStatus(state: .updating, startedAt: time, message: "update in progress")
+        _ = try tables.apply(Transaction([.update(.service(web), bySpec: false)], time: time), at: 9).get()
+        #expect(tables.reflects(update))
+        let deletion = Transaction([.delete(.service(web.id), version: 9)], time: time)
         #expect(!tables.reflects(deletion))
-        _ = try tables.apply(deletion, at: 9).get()
+        _ = try tables.apply(deletion, at: 10).get()
         #expect(tables.reflects(deletion) && !tables.reflects(update) && !tables.reflects(creation))
     }
 

@@ -1,5 +1,4 @@
 import ClusterMessages
-import GRPCCore
 import Primitives
 import Testing
 
@@ -11,8 +10,9 @@ import Testing
         let call = LeaderCall(to: "192.0.2.1:2377")
         let pending = Task { try await call.propose([1]) }
         while call.underWay == 0 { await Task.yield() }
-        call.end(RPCError(code: .unavailable, message: "the leader has changed"))
-        await #expect(throws: RPCError.self) { try await pending.value }
+        call.end("the leader has changed")
+        let open = await #expect(throws: Failure.self) { try await pending.value }
+        #expect(open?.code == .unknown)
         #expect(call.hasEnded && call.underWay == 0)
         let refusal = await #expect(throws: Failure.self) { try await call.propose([2]) }
         #expect(refusal?.code == .unavailable)
@@ -24,14 +24,14 @@ import Testing
         let large = [UInt8](repeating: 0, count: ManagerLimits.forwardedBytes + 1)
         try await withThrowingDiscardingTaskGroup { group in
             for (count, transaction) in [third, third, third, large].enumerated() {
-                group.addTask { await #expect(throws: RPCError.self) { try await call.propose(transaction) } }
+                group.addTask { await #expect(throws: Failure.self) { try await call.propose(transaction) } }
                 while call.underWay == count { await Task.yield() }
             }
             #expect(call.takeUnsent()?.map(\.number) == [1, 2])
             #expect(call.takeUnsent()?.map(\.number) == [3])
             #expect(call.takeUnsent()?.map(\.number) == [4])
             #expect(call.takeUnsent() == nil)
-            call.end(RPCError(code: .unavailable, message: "the leader has changed"))
+            call.end("the leader has changed")
         }
     }
 }

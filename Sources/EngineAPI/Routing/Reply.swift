@@ -33,7 +33,7 @@ enum Reply {
         case .notFound: 404
         case .alreadyExists, .conflict: 409
         case .unimplemented: 501
-        case .unavailable: 503
+        case .unavailable, .unknown: 503
         case .deadlineExceeded: 504
         default: 500
         }

@@ -18,8 +18,9 @@ actor Leader {
         /// nil: look at everything.
         var pending: [StateChange]?
         var wakeAt: Timestamp?
-        /// How often in a row a transaction of it was refused, and until when it waits because of that.
+        /// Runs in a row with a refused transaction, and with refused ones alone: those make it rest.
         var refusals = 0
+        var hopelessRuns = 0
         var restsUntil = Instant(nanoseconds: 0)
 
         func isDue(_ now: Timestamp, _ instant: Instant) -> Bool {
@@ -129,17 +130,24 @@ actor Leader {
         loops[index].wakeAt = output.wakeAt
         if output.transactions.isEmpty { return }
         let refusals = await propose(output.transactions)
-        loops[index].refusals = refusals.isEmpty ? 0 : loops[index].refusals + 1
-        guard let refusal = refusals.first else { return }
+        guard let refusal = refusals.first else {
+            loops[index].refusals = 0
+            loops[index].hopelessRuns = 0
+            return
+        }
         // The loop looks at everything again: the first times at once, since another loop's change came between.
         loops[index].pending = nil
-        let count = loops[index].refusals
-        if count > 2 {
-            let shift = min(count - 3, ManagerLimits.refusedLoopShifts)
+        loops[index].refusals += 1
+        // Where some went through, the next look has less to do.
+        let isHopeless = refusals.count == output.transactions.count
+        loops[index].hopelessRuns = isHopeless ? loops[index].hopelessRuns + 1 : 0
+        if loops[index].hopelessRuns > 2 {
+            let shift = min(loops[index].hopelessRuns - 3, ManagerLimits.refusedLoopShifts)
             loops[index].restsUntil = Clock.now + ManagerLimits.refusedLoopRest * Double(1 << shift)
         }
+        let count = loops[index].refusals
         let text = "\(loops[index].kind) loop: transaction refused \(count) times in a row: \(refusal)"
-        if count == ManagerLimits.refusalsToReport { log.warning("\(text)") } else { log.debug("\(text)") }
+        if count.isMultiple(of: ManagerLimits.refusalsToReport) { log.warning("\(text)") } else { log.debug("\(text)") }
     }
 
     private func propose(_ transactions: [Transaction]) async -> [any Error] {

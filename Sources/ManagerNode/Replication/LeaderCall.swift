@@ -38,7 +38,7 @@ final class LeaderCall: Sendable {
 
     /// Returns the raft index at which the leader applied the transaction.
     ///
-    /// - Throws: ``Failure``: the leader's refusal, or `unavailable` when nothing was sent; `RPCError` when nobody knows
+    /// - Throws: ``Failure``: the leader's refusal, `unavailable` when nothing was sent, or `unknown` when nobody knows
     ///   what became of it.
     func propose(_ transaction: [UInt8]) async throws -> LogIndex {
         try await withCheckedThrowingContinuation { continuation in
@@ -91,16 +91,15 @@ final class LeaderCall: Sendable {
                 try await group.next()
                 group.cancelAll()
             }
-            end(RPCError(code: .unavailable, message: "the leader ended the stream"))
+            end("the leader ended the stream")
         } catch let error as RPCError {
-            end(error)
-        } catch {
-            end(RPCError(code: .unavailable, message: "\(error)"))
-        }
+            // Whatever its code: the stream is over, and no answer to a proposal.
+            end(error.message)
+        } catch { end("\(error)") }
     }
 
     /// Whoever waits is told; what comes later is not taken.
-    func end(_ error: RPCError) {
+    func end(_ reason: String) {
         let waiters = state.withLock { state in
             defer { state.waiters = [:] }
             state.hasEnded = true
@@ -108,7 +107,12 @@ final class LeaderCall: Sendable {
             return state.waiters.values
         }
         ring.finish()
-        for waiter in waiters { waiter.continuation.resume(throwing: error) }
+        for waiter in waiters { waiter.continuation.resume(throwing: LeaderCall.open(reason)) }
+    }
+
+    private static func open(_ reason: String) -> Failure {
+        Failure(
+            .unknown, "no answer of the leader (\(reason)); the change may or may not have been made: look, then retry")
     }
 
     /// The next message's proposals; nil when nothing waits.
@@ -142,12 +146,12 @@ final class LeaderCall: Sendable {
     private func expire() {
         let now = Clock.now
         let overdue = state.withLock { state in
-            let numbers = state.waiters.filter { $0.value.deadline <= now }.keys
+            let numbers = Set(state.waiters.filter { $0.value.deadline <= now }.keys)
+            // Nobody would expect it to be made any more.
+            if !numbers.isEmpty { state.unsent.removeAll { numbers.contains($0.number) } }
             return numbers.compactMap { state.waiters.removeValue(forKey: $0) }
         }
-        for waiter in overdue {
-            waiter.continuation.resume(throwing: RPCError(code: .deadlineExceeded, message: "no answer in time"))
-        }
+        for waiter in overdue { waiter.continuation.resume(throwing: LeaderCall.open("none in time")) }
     }
 }
 
@@ -191,7 +195,7 @@ final class LeaderCalls: Sendable {
     func close() { follow("") }
 
     private func end(_ old: Current) {
-        old.call.end(RPCError(code: .unavailable, message: "the leader has changed"))
+        old.call.end("the leader has changed")
         old.task.cancel()
     }
 }

@@ -21,6 +21,11 @@ public struct PosixLogFiles: SharedLogFiles {
 
     public func another() -> PosixLogFiles { PosixLogFiles(sharing: folder) }
 
+    public mutating func close() {
+        if let open { Glibc.close(open.descriptor) }
+        open = nil
+    }
+
     public func path(of name: String) -> String { "\(folder)/\(name)" }
 
     public func list() throws(Failure) -> [String] {
@@ -38,7 +43,7 @@ public struct PosixLogFiles: SharedLogFiles {
 
     public func read(_ name: String) throws(Failure) -> [UInt8] {
         let descriptor = try openFile(name, O_RDONLY)
-        defer { close(descriptor) }
+        defer { Glibc.close(descriptor) }
         let size = Int(lseek(descriptor, 0, SEEK_END))
         guard size >= 0 else { throw problem("measure", path(of: name)) }
         var bytes = [UInt8](repeating: 0, count: size)
@@ -59,12 +64,12 @@ public struct PosixLogFiles: SharedLogFiles {
         if bytes > 0 {
             let result = posix_fallocate(descriptor, 0, off_t(bytes))
             if result != 0 {
-                close(descriptor)
+                Glibc.close(descriptor)
                 unlink(path(of: name))
                 throw problem("reserve \(bytes) bytes for", path(of: name), result)
             }
         }
-        if let open { close(open.descriptor) }
+        if let open { Glibc.close(open.descriptor) }
         open = (name, descriptor)
     }
 
@@ -102,20 +107,20 @@ public struct PosixLogFiles: SharedLogFiles {
     public mutating func syncFolder() throws(Failure) {
         let descriptor = Glibc.open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         guard descriptor >= 0 else { throw problem("open", folder) }
-        defer { close(descriptor) }
+        defer { Glibc.close(descriptor) }
         if fsync(descriptor) != 0 { throw problem("sync", folder) }
     }
 
     private mutating func closeOpen(_ name: String) {
         guard let current = open, current.name == name else { return }
-        close(current.descriptor)
+        Glibc.close(current.descriptor)
         open = nil
     }
 
     private mutating func descriptor(for name: String) throws(Failure) -> Int32 {
         if let open, open.name == name { return open.descriptor }
         let descriptor = try openFile(name, O_RDWR)
-        if let open { close(open.descriptor) }
+        if let open { Glibc.close(open.descriptor) }
         open = (name, descriptor)
         return descriptor
     }

@@ -17,6 +17,8 @@ public protocol RaftStorage: ~Copyable {
     mutating func readSnapshot() throws -> [UInt8]?
     /// Entries through `index` are not needed any more.
     mutating func compact(through index: LogIndex) throws
+    /// The member has ended: nothing is written any more.
+    mutating func close()
 }
 
 extension SegmentedStorage: RaftStorage where Files: SharedLogFiles {
@@ -24,6 +26,7 @@ extension SegmentedStorage: RaftStorage where Files: SharedLogFiles {
         let aside = asideSnapshot(metadata)
         return { pieces in
             var aside = aside
+            defer { aside.close() }
             try aside.write(pieces)
         }
     }

@@ -182,7 +182,7 @@ struct RaftLoop<Storage: RaftStorage> {
     private mutating func perform(_ directive: Directive) throws {
         switch directive {
         case .status(let status):
-            if status.role != .leader { failPending() }
+            if status.role != .leader { failPending(.lostToNewLeader, others: .noLongerLeading) }
             publish()
         case .send(let messages): send(messages)
         case .persist(let request):
@@ -230,7 +230,7 @@ struct RaftLoop<Storage: RaftStorage> {
         for (completion, outcome) in done { completion(outcome) }
         for entry in entries {
             guard let (term, completion) = membershipChanges.removeValue(forKey: entry.index) else { continue }
-            completion(term == entry.term ? .success(entry.index) : .failure(.lostToNewLeader))
+            completion(term == entry.term ? .success(entry.index) : .failure(.noLongerLeading))
         }
         try snapshotIfDue()
     }
@@ -252,10 +252,10 @@ struct RaftLoop<Storage: RaftStorage> {
     }
 
     /// Outcomes that this member will not learn in time: the entry may still be committed by the next leader.
-    private mutating func failPending(_ failure: Failure = .lostToNewLeader) {
+    private mutating func failPending(_ failure: Failure, others: Failure) {
         for proposed in proposals.values { proposed.completion(.failure(failure)) }
-        for (_, completion) in membershipChanges.values { completion(.failure(failure)) }
-        for (_, completion) in reads.values { completion(.failure(failure)) }
+        for (_, completion) in membershipChanges.values { completion(.failure(others)) }
+        for (_, completion) in reads.values { completion(.failure(others)) }
         proposals = [:]
         membershipChanges = [:]
         reads = [:]
@@ -263,12 +263,13 @@ struct RaftLoop<Storage: RaftStorage> {
 
     /// Whoever waits is told why; what comes later is not taken.
     private mutating func end(_ failure: Failure, _ queue: InputQueue) {
+        storage.close()
         replica.update { view in
             view.failure = failure
             view.status = RaftStatus(role: .follower, term: view.status.term, leader: nil)
         }
         let told = Failure.stopped(failure)
-        failPending(told)
+        failPending(told, others: told)
         for input in queue.close() {
             switch input {
             case .propose(_, let completion): completion(.failure(told))
@@ -296,10 +297,13 @@ struct RaftLoop<Storage: RaftStorage> {
     private mutating func finishSnapshot() throws {
         guard let job = snapshotJob, let outcome = job.outcome else { return }
         snapshotJob = nil
-        snapshotBytes = try outcome.get()
         let metadata = job.metadata
-        // One that was received meanwhile is newer.
-        guard metadata.index >= snapshotIndex else { return try storage.discardSnapshot(metadata) }
+        guard metadata.index >= snapshotIndex else {
+            // One that was received meanwhile is newer. What of this one was written, if any, is of no use.
+            if case .success = outcome { try storage.discardSnapshot(metadata) }
+            return
+        }
+        snapshotBytes = try outcome.get()
         try storage.adoptSnapshot(metadata)
         let through = metadata.index - min(metadata.index, ManagerLimits.entriesKeptBehindSnapshot)
         try storage.compact(through: node.compact(through: through, snapshot: metadata))
@@ -327,8 +331,9 @@ struct RaftLoop<Storage: RaftStorage> {
 
 extension Failure {
     static let lostToNewLeader = Failure(
-        .unavailable,
+        .unknown,
         "leadership was lost while the change was under way; it may or may not have been made: look, then retry")
+    static let noLongerLeading = Failure(.unavailable, "leadership was lost meanwhile: try again in a moment")
 }
 
 extension Failure {

@@ -26,17 +26,23 @@ struct ControlService: WireControl.SimpleServiceProtocol {
             }
             group.addTask {
                 for try await batch in request {
-                    guard manager.tables.nodes[peer.node]?.manager != nil else {
-                        throw RPCError(
-                            code: .permissionDenied, message: "only managers write, and this node is none any more")
+                    let isManager = manager.tables.nodes[peer.node]?.manager != nil
+                    for proposal in batch.proposals {
+                        if isManager {
+                            take(proposal, manager, outbox)
+                        } else {
+                            outbox.push(proposal.number, .refusal(WireRefusal(ControlService.noManager)))
+                        }
                     }
-                    for proposal in batch.proposals { take(proposal, manager, outbox) }
                 }
             }
             try await group.next()
             group.cancelAll()
         }
     }
+
+    private static let noManager = Failure(
+        .permissionDenied, "only managers write, and this node is none any more")
 
     private func take(_ proposal: WireProposal, _ manager: Manager, _ outbox: OutcomeOutbox) {
         let number = proposal.number
@@ -46,7 +52,10 @@ struct ControlService: WireControl.SimpleServiceProtocol {
             manager.submit(Proposal(transaction: try Transaction(encoded: data), data: data)) { result in
                 switch result {
                 case .success(let index): outbox.push(number, .index(index))
-                case .failure(let failure): outbox.push(number, .refusal(WireRefusal(failure)))
+                case .failure(let failure):
+                    // Where this manager has stopped, another one may know what became of it.
+                    let told = manager.failure == nil ? failure : Failure(.unknown, failure.description)
+                    outbox.push(number, .refusal(WireRefusal(told)))
                 }
             }
         } catch {
@@ -85,6 +94,7 @@ extension Failure {
             case .permissionDenied: .permissionDenied
             case .unauthenticated: .unauthenticated
             case .unavailable: .unavailable
+            case .unknown: .unknown
             case .resourceExhausted: .resourceExhausted
             case .deadlineExceeded: .deadlineExceeded
             case .unimplemented: .unimplemented
@@ -108,6 +118,7 @@ extension RPCError {
             case .permissionDenied: .permissionDenied
             case .unauthenticated: .unauthenticated
             case .unavailable: .unavailable
+            case .unknown: .unknown
             case .resourceExhausted: .resourceExhausted
             case .deadlineExceeded: .deadlineExceeded
             case .unimplemented: .unimplemented

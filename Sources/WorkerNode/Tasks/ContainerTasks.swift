@@ -252,6 +252,10 @@ public final class ContainerTasks: TaskRuntime {
     /// Leaves nothing behind of network and containers.
     public func removeEverything() async throws {
         for id in try await runtime.list() { try await runtime.remove(id) }
+        for record in records.all {
+            try volumes.removeAnonymous(of: record.task.id)
+            try records.remove(record.task.id)
+        }
         try await network.start()
         try await network.removeAll()
     }

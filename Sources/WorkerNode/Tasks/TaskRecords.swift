@@ -67,11 +67,15 @@ final class TaskRecords: Sendable {
     func load() throws -> [TaskRecord] {
         let records: [TaskRecord]
         do {
-            records = try File.names(in: folder).sorted().compactMap { name in
+            let names = try File.names(in: folder)
+            records = names.sorted().compactMap { name in
                 guard TaskID(name) != nil else { return nil }
                 return try? TaskRecord(
                     encoded: try File.read("\(folder)/\(name)", maximumBytes: WorkerLimits.recordBytes))
             }
+            // What belongs to no record is left from a crash.
+            let kept = Set(records.flatMap { ["\($0.task.id)", "\($0.task.id).image"] })
+            for name in names where !kept.contains(name) { try File.remove("\(folder)/\(name)") }
         } catch { throw Failure(.internal, "cannot read \(folder): \(error)") }
         known.withLock { known in
             for record in records { known[record.task.id] = record }

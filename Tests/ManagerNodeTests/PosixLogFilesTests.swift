@@ -1,0 +1,33 @@
+import Consensus
+import DurableLog
+import Foundation
+import Testing
+
+@testable import ManagerNode
+
+@Suite struct PosixLogFilesTests {
+    /// An open descriptor keeps a removed file's space.
+    @Test func snapshotsThatAreWrittenAsideLeaveNothingOpen() throws {
+        let folder = FileManager.default.temporaryDirectory.appendingPathComponent("raft-\(UUID().uuidString)").path
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        var (storage, _, _) = try SegmentedStorage.open(try PosixLogFiles(folder: folder), founders: [1])
+        for index in 1...5 as ClosedRange<LogIndex> {
+            let metadata = SnapshotMetadata(index: index, term: 1, membership: Membership(voters: [1]))
+            let write = storage.snapshotWriter(metadata)
+            try write([[UInt8](repeating: UInt8(index), count: 100), [7]])
+            try storage.adoptSnapshot(metadata)
+        }
+        #expect(try storage.readSnapshot() == [UInt8](repeating: 5, count: 100) + [7])
+        let open = try FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd").compactMap {
+            try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/fd/\($0)")
+        }
+        #expect(open.filter { $0.hasPrefix(folder) && $0.contains("snapshot") } == [])
+        storage.close()
+        let after = try FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd").compactMap {
+            try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/fd/\($0)")
+        }
+        #expect(after.filter { $0.hasPrefix(folder) } == [])
+        #expect(
+            try FileManager.default.contentsOfDirectory(atPath: folder).filter { $0.contains("snapshot") }.count == 1)
+    }
+}
