@@ -84,6 +84,10 @@ bench-raft: bench-deps build ## Measure replicated writes beside etcd.
 	$(SWIFT_RELEASE) --product raft-bench
 	@Tests/benchmarks/raft.py $(RELEASE)
 
+.PHONY: bench-failover
+bench-failover: deps build ## Measure how long writes stop when the leader is killed or hangs.
+	@Tests/benchmarks/failover.py $(RELEASE)
+
 .PHONY: protos
 protos: ## Generate the Swift code of Protocols/*.proto.
 	Protocols/generate.sh
