@@ -18,7 +18,7 @@ on() {
 
 clean() { swarmctl lab down --dir "$dir" >/dev/null 2>&1 || true; }
 trap 'echo "interrupted: removing the cluster"; clean; exit 130' INT TERM
-trap 'status=$?; [ $status = 0 ] || { echo "the demo failed"; clean; }; rm -rf "${work:-}"; exit $status' EXIT
+trap 'status=$?; [ $status = 0 ] || [ $status = 130 ] || { echo "the demo failed"; clean; }; rm -rf "${work:-}"; exit $status' EXIT
 
 swarmctl lab ls --dir "$dir" >/dev/null 2>&1 && clean
 started=$(date +%s)

@@ -9,7 +9,7 @@ import Testing
 
     private static var seeds: [UInt64] {
         if let seed = environment["SEED"].flatMap(UInt64.init) { return [seed] }
-        return Array(1...(environment["SEEDS"].flatMap(UInt64.init) ?? 60))
+        return Array(1...(environment["SEEDS"].flatMap(UInt64.init) ?? 100))
     }
 
     private func run(_ seed: UInt64, faultSeconds: Int) -> SimulationResult {
@@ -27,7 +27,7 @@ import Testing
     @Test func clustersKeepTheirPromisesUnderFaults() {
         var coverage = Coverage()
         for seed in Self.seeds { coverage += run(seed, faultSeconds: Self.faultSeconds).coverage }
-        guard Self.seeds.count >= 60 else { return }
+        guard Self.seeds.count >= 100 else { return }
         // A simulation in which nothing happens proves nothing.
         #expect(coverage[.writeAcknowledged] > 5 * Self.seeds.count)
         #expect(coverage[.leaderElected] > Self.seeds.count)
