@@ -92,6 +92,7 @@ final class BlobWriter: Sendable {
 
     func write(_ bytes: UnsafeRawBufferPointer) throws(FileError) {
         try state.withLock { state throws(FileError) in
+            try file.requireSpace(for: bytes.count, path: temporary)
             try file.write(bytes, at: state.count, path: temporary)
             state.hash.update(bufferPointer: bytes)
             state.count += Int64(bytes.count)

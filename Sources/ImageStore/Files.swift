@@ -86,6 +86,18 @@ final class OpenFile: Sendable {
         }
     }
 
+    /// Refuses what would take the last of the disk, and with it the log of a manager that keeps its state there.
+    func requireSpace(for bytes: Int, path: String) throws(FileError) {
+        var status = statvfs()
+        guard fstatvfs(descriptor, &status) == 0 else { throw FileError("statvfs", path) }
+        let unit = UInt64(status.f_frsize)
+        let reserve = Limits.reservedBytes(ofDisk: UInt64(status.f_blocks) * unit)
+        guard UInt64(status.f_bavail) * unit >= reserve + UInt64(bytes) else {
+            throw FileError(
+                "keep \(reserve >> 20) MiB free for the cluster's state while writing", path, ENOSPC)
+        }
+    }
+
     func sync(path: String) throws(FileError) {
         guard fsync(descriptor) == 0 else { throw FileError("fsync", path) }
     }

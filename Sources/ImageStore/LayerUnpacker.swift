@@ -121,6 +121,7 @@ struct LayerUnpacker {
             guard offset >= 0, !overflow, sum <= entry.size else {
                 throw Failure(.invalidArgument, "\(TreeWriter.name(entry.path)): its content exceeds its size")
             }
+            try file.requireSpace(for: bytes.count, path: text(name))
             try file.write(bytes, at: offset, path: text(name))
             end = max(end, sum)
         }

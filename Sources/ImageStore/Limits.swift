@@ -28,6 +28,9 @@ enum Limits {
     /// Symbolic links followed inside an archive of `docker save`.
     static let maximumArchiveLinkHops = 8
 
+    /// What images leave free of the disk that they are on: 256 MiB, or a twentieth of a small one.
+    static func reservedBytes(ofDisk bytes: UInt64) -> UInt64 { min(256 << 20, bytes / 20) }
+
     static let concurrentLayersPerPull = 3
     /// Unpacking and hashing run here, off the cooperative pool: one for each layer of a pull and one to spare.
     static let blockingThreads = 4

@@ -138,6 +138,17 @@ import Testing
         try #require(result.status == 0, "\(result.errors)")
     }
 
+    /// An image that does not fit is refused before the log has no room any more, and what was written of it goes.
+    private func anImageLeavesSpaceForTheState(_ lab: Lab) throws {
+        let make =
+            "mkdir /run/big; head -c 60000000 /dev/urandom > /run/big/data; tar -C /run/big -cf /run/big.tar data"
+        try lab.exec("n1", ["sh", "-c", make]).succeed()
+        let image = try lab.exec("n1", ["swarmctl", "image", "import", "/run/big.tar", "big:1"])
+        #expect(image.status == 1 && image.errors.contains("free for the cluster's state"), "\(image.errors)")
+        try lab.exec("n1", ["rm", "-r", "/run/big", "/run/big.tar"]).succeed()
+        try lab.exec("n1", ["sh", "-c", "echo small | swarmctl config create small -"]).succeed()
+    }
+
     /// A disk that is full when a cluster is made, then one that fills while it runs.
     @Test func aFullDiskLosesNothingThatWasAcknowledged() throws {
         try whileDown("before-full") { lab in
@@ -150,6 +161,7 @@ import Testing
             #expect(refused.errors.contains("disk is full") && refused.errors.contains("make room"))
             try mountState("remount,size=40m")
             try lab.on("n1", "init")
+            try anImageLeavesSpaceForTheState(lab)
             try lab.exec("n1", ["sh", "-c", "head -c 900000 /dev/urandom > /run/swarm/large"]).succeed()
             try lab.exec("n1", ["sh", "-c", "cat /dev/zero > /var/lib/swarm/filler 2>/dev/null; true"]).succeed()
             var acknowledged: [String] = []
