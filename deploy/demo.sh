@@ -32,7 +32,12 @@ registry=10.213.47.3:5000
 if command -v docker-registry >/dev/null; then
     printf 'version: 0.1\nstorage: {filesystem: {rootdirectory: %s/registry}}\nhttp: {addr: ":5000"}\n' "$work" >"$work/registry.yml"
     swarmctl lab exec --dir "$dir" registry -- sh -c 'docker-registry serve "$1" >"$2" 2>&1 &' sh "$work/registry.yml" "$dir/registry.log"
-    until swarmctl lab exec --dir "$dir" registry -- curl -s -o /dev/null http://127.0.0.1:5000/v2/; do sleep 0.1; done
+    tries=0
+    until swarmctl lab exec --dir "$dir" registry -- curl -s -m 2 -o /dev/null http://127.0.0.1:5000/v2/; do
+        tries=$((tries + 1))
+        [ $tries -lt 100 ] || { echo "the registry does not answer:"; tail "$dir/registry.log"; exit 1; }
+        sleep 0.1
+    done
     on n1 swarmctl image import "$work/web.tar" "$registry/web:1"
     on n1 swarmctl image push "$registry/web:1"
     on n1 swarmctl image tag "$registry/web:1" "$registry/web:2"
