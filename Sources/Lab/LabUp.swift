@@ -16,6 +16,8 @@ struct LabUp {
             throw Failure(.alreadyExists, "a lab runs in \(folder.path): end it first with `swarmctl lab down`")
         }
         LabInterrupt.watch()
+        // Of a lab whose processes died with their namespaces: its marks would be taken for this one's.
+        if folder.exists(folder.settings) { try LabControl.tearDown(folder) }
         do {
             try start()
         } catch {
