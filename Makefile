@@ -52,7 +52,7 @@ test: ## Run all tests, the root lanes included.
 	@Tests/scripts/test.sh
 
 .PHONY: test-core
-test-core: ## Run the tests of the pure modules only: a minute from clean.
+test-core: ## Run the tests of the pure modules only: two minutes from clean.
 	CORE_ONLY=1 swift test --scratch-path .build/core
 
 .PHONY: test-cgroup2

@@ -1,7 +1,7 @@
 // swift-tools-version: 6.2
 import PackageDescription
 
-// CORE_ONLY=1 declares the pure targets and their tests alone: about a minute from clean, no TLS stack.
+// CORE_ONLY=1 declares the pure targets and their tests alone: under two minutes from clean, no TLS stack.
 let coreOnly = Context.environment["CORE_ONLY"] == "1"
 
 // MUTANT=NAME builds one deliberate bug in, for `make simulate-mutants`: `#if MUTANT_NAME`.
