@@ -121,10 +121,16 @@ public final class Manager: Sendable {
 
     private func lead() async {
         // Everything of earlier terms is applied here before anything is decided on it.
-        while (try? await replica.waitUntilApplied(readIndex())) == nil {
-            try? await Task.sleep(for: ManagerLimits.proposeRetry)
-            // Whoever leads no more is cancelled.
-            if Task.isCancelled || failure != nil { return }
+        while true {
+            do {
+                try await replica.waitUntilApplied(readIndex())
+                break
+            } catch {
+                // Whoever leads no more is cancelled.
+                if Task.isCancelled || failure != nil { return }
+                log.debug("not leading yet: \(error)")
+                try? await Task.sleep(for: ManagerLimits.proposeRetry)
+            }
         }
         log.info("leading the cluster in term \(replica.view.status.term)")
         let leader = Leader(

@@ -34,11 +34,11 @@ struct Campaign {
 
     /// - Returns: the exit code.
     mutating func run() -> Int32 {
-        let started = Self.seconds()
+        let started = ContinuousClock.now
         let processors = max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN)))
         for _ in 0..<processors { startNext() }
         while !children.isEmpty { listen() }
-        let seconds = Self.seconds() - started
+        let seconds = (ContinuousClock.now - started) / .seconds(1)
         for line in coverage.lines {
             print(line.group.padded(10), line.name.padded(28), line.count)
         }
@@ -57,12 +57,6 @@ struct Campaign {
 
     private func rounded(_ value: Double) -> Double { (value * 100).rounded() / 100 }
 
-    private static func seconds() -> Double {
-        var time = timespec()
-        clock_gettime(CLOCK_MONOTONIC, &time)
-        return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
-    }
-
     // MARK: Children
 
     private mutating func startNext() {
@@ -74,7 +68,7 @@ struct Campaign {
 
     private mutating func start(from: UInt64, to end: UInt64) {
         var pipe: [Int32] = [0, 0]
-        guard Glibc.pipe(&pipe) == 0 else { fatalError("no pipe: \(String(cString: strerror(errno)))") }
+        guard Glibc.pipe(&pipe) == 0 else { Self.giveUp("no pipe for a worker", errno) }
         // Another child that held the writing end would keep this one's output open.
         for descriptor in pipe { _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC) }
         var actions = posix_spawn_file_actions_t()
@@ -86,9 +80,16 @@ struct Campaign {
         defer { for pointer in pointers { free(pointer) } }
         var process = pid_t()
         let result = posix_spawn(&process, "/proc/self/exe", &actions, nil, &pointers, environ)
-        guard result == 0 else { fatalError("no process: \(String(cString: strerror(result)))") }
+        guard result == 0 else { Self.giveUp("no worker process", result) }
         close(pipe[1])
         children.append(Child(process: process, output: pipe[0], end: end))
+    }
+
+    /// The machine lacks something: no seed has failed, and none can be tried. Workers end with their output.
+    private static func giveUp(_ what: String, _ number: Int32) -> Never {
+        var line = "simulator: \(what): \(String(cString: strerror(number)))\n"
+        line.withUTF8 { _ = write(2, $0.baseAddress, $0.count) }
+        exit(ExitCode.resources)
     }
 
     /// Waits for what any child says.

@@ -7,6 +7,8 @@ enum ExitCode {
     static let incomplete: Int32 = 3
     static let crash: Int32 = 4
     static let usage: Int32 = 64
+    /// EX_OSERR of sysexits.h.
+    static let resources: Int32 = 71
 }
 
 func runOne(_ seed: UInt64, faultSeconds: Int?, isTraced: Bool) -> Int32 {

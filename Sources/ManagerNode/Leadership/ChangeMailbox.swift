@@ -10,12 +10,7 @@ final class ChangeMailbox: Sendable {
     }
 
     private let state = Mutex(State())
-    let bell: AsyncStream<Void>
-    private let ring: AsyncStream<Void>.Continuation
-
-    init() {
-        (bell, ring) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
-    }
+    let bell = Bell()
 
     func push(_ changes: [StateChange]) {
         if changes.isEmpty { return }
@@ -28,11 +23,10 @@ final class ChangeMailbox: Sendable {
                 state.changes?.append(contentsOf: changes)
             }
         }
-        ring.yield()
+        bell.ring()
     }
 
-    func knock() { ring.yield() }
-    func finish() { ring.finish() }
+    func knock() { bell.ring() }
 
     /// nil: look at everything.
     func take() -> [StateChange]? {

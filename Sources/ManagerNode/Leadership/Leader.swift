@@ -94,7 +94,7 @@ actor Leader {
 
     private func orchestrate() async {
         mailbox.knock()
-        for await _ in mailbox.bell {
+        for await _ in mailbox.bell.rings {
             if Task.isCancelled { return }
             takeChanges()
             let tables = replica.view.tables

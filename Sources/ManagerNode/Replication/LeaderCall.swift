@@ -24,12 +24,10 @@ final class LeaderCall: Sendable {
     /// `HOST:PORT` of the leader.
     let address: String
     private let state = Mutex(State())
-    private let bell: AsyncStream<Void>
-    private let ring: AsyncStream<Void>.Continuation
+    private let bell = Bell()
 
     init(to address: String) {
         self.address = address
-        (bell, ring) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
     }
 
     var hasEnded: Bool { state.withLock { $0.hasEnded } }
@@ -56,7 +54,7 @@ final class LeaderCall: Sendable {
                 return true
             }
             if isTaken {
-                ring.yield()
+                bell.ring()
             } else {
                 continuation.resume(throwing: Failure(.unavailable, "the leader at \(address) takes no more"))
             }
@@ -68,7 +66,7 @@ final class LeaderCall: Sendable {
         do {
             let client = WireControl.Client(wrapping: try connections.client(to: address))
             let request = StreamingClientRequest<WireProposals> { [self] writer in
-                for await _ in bell {
+                for await _ in bell.rings {
                     while let proposals = takeUnsent() {
                         try await writer.write(.with { $0.proposals = proposals })
                     }
@@ -106,7 +104,7 @@ final class LeaderCall: Sendable {
             state.unsent = []
             return state.waiters.values
         }
-        ring.finish()
+        bell.finish()
         for waiter in waiters { waiter.continuation.resume(throwing: LeaderCall.open(reason)) }
     }
 

@@ -19,7 +19,7 @@ struct ControlService: WireControl.SimpleServiceProtocol {
         let outbox = OutcomeOutbox()
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask {
-                for await _ in outbox.bell {
+                for await _ in outbox.bell.rings {
                     let outcomes = outbox.take()
                     if !outcomes.isEmpty { try await response.write(.with { $0.outcomes = outcomes }) }
                 }

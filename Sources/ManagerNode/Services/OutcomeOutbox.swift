@@ -6,12 +6,7 @@ import Synchronization
 /// What became of a follower's proposals, on its way back: what is known when the connection is free travels together.
 final class OutcomeOutbox: Sendable {
     private let outcomes = Mutex<[WireOutcome]>([])
-    let bell: AsyncStream<Void>
-    private let ring: AsyncStream<Void>.Continuation
-
-    init() {
-        (bell, ring) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
-    }
+    let bell = Bell()
 
     func push(_ number: UInt64, _ outcome: WireOutcome.OneOf_Outcome) {
         outcomes.withLock {
@@ -21,7 +16,7 @@ final class OutcomeOutbox: Sendable {
                     $0.outcome = outcome
                 })
         }
-        ring.yield()
+        bell.ring()
     }
 
     func take() -> [WireOutcome] {
