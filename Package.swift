@@ -69,7 +69,8 @@ let core: [Target] = [
     tests("ClusterMessages", ["Primitives", "ClusterModel", "TestSupport", protobuf]),
     module("Consensus", ["Primitives", deques], hasMutants: true),
     tests("Consensus", ["Primitives", deques], resources: [.copy("testdata")]),
-    module("DurableLog", ["Primitives", "Consensus"], hasMutants: true),
+    .systemLibrary(name: "CSodium", pkgConfig: "libsodium", providers: [.apt(["libsodium-dev"])]),
+    module("DurableLog", ["Primitives", "Consensus", "CSodium"], hasMutants: true),
     tests("DurableLog", ["Primitives", "Consensus"]),
     module("ClusterState", ["Primitives", "ClusterModel", hashTrees], hasMutants: true),
     tests("ClusterState", ["Primitives", "ClusterModel"]),
@@ -89,7 +90,6 @@ let core: [Target] = [
     tests(
         "Simulation", ["Primitives", "ClusterModel", "ClusterState", "Consensus"],
         resources: [.copy("testdata"), .copy("mutants.sh")]),
-    .systemLibrary(name: "CSodium", pkgConfig: "libsodium", providers: [.apt(["libsodium-dev"])]),
     module("OverlayProtocol", ["Primitives", "ClusterModel", "CSodium"]),
     tests("OverlayProtocol", ["Primitives", "ClusterModel"]),
     module("NameService", ["Primitives"]),

@@ -1,6 +1,6 @@
 public import Primitives
 
-/// The log of a Raft member on disk: segments of checked records, and the last snapshot beside them.
+/// The log of a Raft member on disk: segments of sealed batches, and the last snapshot beside them, sealed too.
 ///
 /// Every change is durable when its call returns. It knows nothing of Raft: entries are bytes with an index.
 public struct SegmentedLog<Files: LogFiles> {
@@ -13,13 +13,14 @@ public struct SegmentedLog<Files: LogFiles> {
     }
 
     private var files: Files
+    private var sealer: LogSealer
     /// The last one is written to.
     private var segments: [Segment]
     private var offset: Int
     private var batchNumber: UInt64
     private var hardState: StoredHardState?
     private var snapshotName: String?
-    private let segmentBytes: Int
+    private let sizes: LogSizes
 
     // MARK: Opening
 
@@ -29,15 +30,17 @@ public struct SegmentedLog<Files: LogFiles> {
     /// a process that was killed it may be in memory alone.
     ///
     /// - Throws: ``Failure`` `dataLoss` for damage anywhere else, naming file and offset; `failedPrecondition` for files
-    ///   of another format version.
-    public static func open(_ files: consuming Files) throws(Failure) -> (log: SegmentedLog, recovered: Recovered) {
-        try open(files, segmentBytes: LogLimits.segmentBytes)
+    ///   of another format version or sealed with another key.
+    public static func open(
+        _ files: consuming Files, sealing: LogSealing
+    ) throws(Failure) -> (log: SegmentedLog, recovered: Recovered) {
+        try open(files, sealing: sealing, sizes: LogSizes())
     }
 
     static func open(
-        _ files: consuming Files, segmentBytes: Int
+        _ files: consuming Files, sealing: LogSealing, sizes: LogSizes
     ) throws(Failure) -> (log: SegmentedLog, recovered: Recovered) {
-        var log = SegmentedLog(files: files, segmentBytes: segmentBytes)
+        var log = SegmentedLog(files: files, sealer: try LogSealer(sealing), sizes: sizes)
         try log.files.syncFolder()
         try log.sweep()
         let snapshot = try log.openSnapshot()
@@ -50,9 +53,10 @@ public struct SegmentedLog<Files: LogFiles> {
         return (log, Recovered(hardState: log.hardState, entries: entries, snapshot: snapshot))
     }
 
-    private init(files: consuming Files, segmentBytes: Int) {
+    private init(files: consuming Files, sealer: LogSealer, sizes: LogSizes) {
         self.files = files
-        self.segmentBytes = segmentBytes
+        self.sealer = sealer
+        self.sizes = sizes
         segments = []
         offset = 0
         batchNumber = 0
@@ -67,18 +71,19 @@ public struct SegmentedLog<Files: LogFiles> {
         var entries: [StoredEntry] = []
         let numbers = try files.list().compactMap { Segment.number(of: $0) }.sorted()
         for number in numbers {
-            var segment = Segment(number: number)
-            let path = files.path(of: segment.name)
-            let bytes = try files.read(segment.name)
+            let name = Segment.name(number)
+            let path = files.path(of: name)
+            let bytes = try files.read(name)
             let isLast = number == numbers.last
-            guard try segment.check(bytes, path: path) else {
+            let opened = try Segment(number: number, of: bytes, fingerprint: sealer.fingerprint, path: path)
+            guard var segment = opened else {
                 guard isLast else { throw damage(path, 0) }
                 // Nothing was acknowledged from it: the log goes on in the segment before.
-                try files.remove(segment.name)
+                try files.remove(name)
                 try files.syncFolder()
                 break
             }
-            var reader = SegmentReader(bytes, lastBatch: batchNumber)
+            var reader = SegmentReader(bytes, of: segment, key: sealer.batchKey, lastBatch: batchNumber)
             try read(&reader, of: &segment, path: path, isLast: isLast, into: &entries)
             segments.append(segment)
             offset = reader.offset
@@ -94,6 +99,7 @@ public struct SegmentedLog<Files: LogFiles> {
             let start = reader.offset
             switch reader.next() {
             case .end: return
+            case .foreign: throw notSealedHere(path, start)
             case .damaged(let isTail):
                 guard isLast, isTail else { throw damage(path, start) }
                 // What is cut off is overwritten with zeros, so that no old byte is taken for a record later.
@@ -117,7 +123,6 @@ public struct SegmentedLog<Files: LogFiles> {
         _ record: LogRecord, of segment: inout Segment, into entries: inout [StoredEntry]
     ) -> Bool {
         switch record {
-        case .batch: return false
         case .hardState(let state): hardState = state
         case .truncate(let index):
             if let first = entries.first?.index, index >= first {
@@ -141,40 +146,28 @@ public struct SegmentedLog<Files: LogFiles> {
     /// - Throws: ``Failure`` when the disk does not take it; the log must not be used any more then.
     public mutating func append(_ batch: LogBatch) throws(Failure) {
         if let state = batch.hardState { hardState = state }
-        var bytes = encoded(batch)
-        if offset + bytes.count > segmentBytes, offset > Segment.headerBytes {
+        var sealed = try SealedBatch(batch)
+        if offset + sealed.bytes.count > sizes.segmentBytes, offset > Segment.headerBytes {
             try beginSegment(number: (segments.last?.number ?? 0) + 1)
             // The segment must tell the hard state by itself once the ones before it are gone.
             var withState = batch
             withState.hardState = hardState
-            bytes = encoded(withState)
+            sealed = try SealedBatch(withState)
         }
         guard let segment = segments.last else { throw Failure(.internal, "the log has no segment") }
-        try files.write(segment.name, bytes, at: offset)
+        sealed.seal(number: batchNumber + 1, in: segment, with: &sealer)
+        try files.write(segment.name, sealed.bytes, at: offset)
         try files.sync(segment.name)
-        offset += bytes.count
+        offset += sealed.bytes.count
         batchNumber += 1
         for entry in batch.entries {
             segments[segments.count - 1].lastIndex = max(segments[segments.count - 1].lastIndex, entry.index)
         }
     }
 
-    private func encoded(_ batch: LogBatch) -> [UInt8] {
-        let room = batch.entries.reduce(128) { $0 + $1.data.count + 32 }
-        var content = ByteWriter(reserving: room)
-        if let index = batch.resetsBehind { LogRecord.reset(index).encode(into: &content) }
-        if let state = batch.hardState { LogRecord.hardState(state).encode(into: &content) }
-        if let index = batch.truncatesFrom { LogRecord.truncate(index).encode(into: &content) }
-        for entry in batch.entries { LogRecord.entry(entry).encode(into: &content) }
-        var writer = ByteWriter(reserving: room)
-        LogRecord.batch(number: batchNumber + 1, bytes: UInt64(content.bytes.count)).encode(into: &writer)
-        writer.write(bytes: content.bytes)
-        return writer.bytes
-    }
-
     private mutating func beginSegment(number: UInt64) throws(Failure) {
-        let segment = Segment(number: number)
-        try files.create(segment.name, bytes: segmentBytes)
+        let segment = Segment(number: number, salt: sealer.salt, fingerprint: sealer.fingerprint)
+        try files.create(segment.name, bytes: sizes.segmentBytes)
         try files.write(segment.name, segment.header, at: 0)
         try files.sync(segment.name)
         #if !MUTANT_FOLDER_FSYNC_DROPPED
@@ -198,9 +191,18 @@ public struct SegmentedLog<Files: LogFiles> {
 
     /// Keeps a snapshot beside the log, in the place of the one before.
     public mutating func saveSnapshot(_ snapshot: StoredSnapshot) throws(Failure) {
-        try AsideSnapshot<Files>.write(
-            [snapshot.bytes], index: snapshot.index, term: snapshot.term, metadata: snapshot.metadata, to: &files)
+        var aside = asideSnapshot(index: snapshot.index, term: snapshot.term, metadata: snapshot.metadata)
+        defer { aside.close() }
+        try aside.write(CollectionOfOne(snapshot.bytes))
         try adoptSnapshot(index: snapshot.index, term: snapshot.term)
+    }
+
+    /// Begins a snapshot that another thread may write.
+    public mutating func asideSnapshot(index: UInt64, term: UInt64, metadata: [UInt8]) -> AsideSnapshot<Files> {
+        let header = SnapshotHeader(
+            index: index, term: term, salt: sealer.salt, number: sealer.nextSnapshotNumber(),
+            metadataBytes: metadata.count, chunkBytes: sizes.snapshotChunkBytes, fingerprint: sealer.fingerprint)
+        return AsideSnapshot(files.another(), header: header, key: header.key(of: sealer.key), metadata: metadata)
     }
 
     /// Gives a snapshot that was written aside its name, durably; then the one before it goes.
@@ -217,9 +219,18 @@ public struct SegmentedLog<Files: LogFiles> {
         try files.remove(AsideSnapshot<Files>.name(index: index, term: term))
     }
 
-    public func readSnapshot() throws(Failure) -> StoredSnapshot? {
+    /// The last snapshot, chunk by chunk, also on another thread.
+    public func snapshotReader() throws(Failure) -> SnapshotReader<Files>? {
         guard let snapshotName else { return nil }
-        return try StoredSnapshot(encoded: try files.read(snapshotName), path: files.path(of: snapshotName))
+        return try SnapshotReader(
+            files.another(), name: snapshotName, key: sealer.key, fingerprint: sealer.fingerprint)
+    }
+
+    public func readSnapshot() throws(Failure) -> StoredSnapshot? {
+        guard var reader = try snapshotReader() else { return nil }
+        defer { reader.close() }
+        let bytes = try reader.readAll()
+        return StoredSnapshot(index: reader.index, term: reader.term, metadata: reader.metadata, bytes: bytes)
     }
 
     private mutating func openSnapshot() throws(Failure) -> StoredSnapshot? {
@@ -228,16 +239,22 @@ public struct SegmentedLog<Files: LogFiles> {
         for name in names.dropLast() { try files.remove(name) }
         return try readSnapshot()
     }
-}
-
-extension SegmentedLog where Files: SharedLogFiles {
-    /// Begins a snapshot that another thread writes.
-    public func asideSnapshot(index: UInt64, term: UInt64, metadata: [UInt8]) -> AsideSnapshot<Files> {
-        AsideSnapshot(files.another(), index: index, term: term, metadata: metadata)
-    }
 
     /// Lets go of the files.
     public mutating func close() { files.close() }
+}
+
+/// How large files and what is in memory of them become.
+package struct LogSizes: Sendable {
+    package var segmentBytes: Int
+    package var snapshotChunkBytes: Int
+
+    package init(
+        segmentBytes: Int = LogLimits.segmentBytes, snapshotChunkBytes: Int = LogLimits.snapshotChunkBytes
+    ) {
+        self.segmentBytes = segmentBytes
+        self.snapshotChunkBytes = snapshotChunkBytes
+    }
 }
 
 extension SegmentedLog: Sendable where Files: Sendable {}

@@ -8,6 +8,9 @@ public protocol LogFiles {
     /// Names in the folder, in any order.
     func list() throws(Failure) -> [String]
     func read(_ name: String) throws(Failure) -> [UInt8]
+    /// Up to `count` bytes from `offset` on: fewer only at the file's end. A file that was read once can be read on by the
+    /// same handle after it was removed, until another one is used.
+    mutating func read(_ name: String, at offset: Int, count: Int) throws(Failure) -> [UInt8]
     /// Makes an empty file with room for `bytes` zeros; one that exists is emptied.
     mutating func create(_ name: String, bytes: Int) throws(Failure)
     mutating func write(_ name: String, _ bytes: [UInt8], at offset: Int) throws(Failure)
@@ -21,12 +24,11 @@ public protocol LogFiles {
     mutating func syncFolder() throws(Failure)
     /// For messages.
     func path(of name: String) -> String
-}
-
-/// Files that a second thread can write beside the first, each its own.
-public protocol SharedLogFiles: LogFiles, Sendable {
     /// Another handle on the same folder.
     func another() -> Self
     /// Lets go of what is open; the next use opens it again.
     mutating func close()
 }
+
+/// Files that a second thread can write beside the first, each by a handle of its own.
+public protocol SharedLogFiles: LogFiles, Sendable {}

@@ -48,57 +48,76 @@ public struct LogBatch: Hashable, Sendable {
     }
 }
 
-/// A record on disk: length, CRC-32C of the payload, payload. A zero length is the end: segments are made of zeros.
+extension LogBatch {
+    /// In the order in which they are read again.
+    var records: [LogRecord] {
+        var records: [LogRecord] = []
+        if let index = resetsBehind { records.append(.reset(index)) }
+        if let state = hardState { records.append(.hardState(state)) }
+        if let index = truncatesFrom { records.append(.truncate(index)) }
+        for entry in entries { records.append(.entry(entry)) }
+        return records
+    }
+}
+
+/// A record of a batch: the payload's length, then the payload. The batch around it is checked as a whole.
 enum LogRecord: Hashable {
-    /// Begins what one write holds, and tells how long it is: counts only when all of it is there. The number counts up
-    /// by one from write to write, over all segments.
-    case batch(number: UInt64, bytes: UInt64)
     case entry(StoredEntry)
     case hardState(StoredHardState)
     case truncate(UInt64)
     case reset(UInt64)
 
-    static let headerBytes = 8
-    static let batchPayloadBytes: UInt8 = 17
-    static let batchBytes = headerBytes + Int(batchPayloadBytes)
+    static let headerBytes = 4
 
-    func encode(into writer: inout ByteWriter) {
-        var payload = ByteWriter(reserving: 32)
+    private var payloadBytes: Int {
         switch self {
-        case .batch(let number, let bytes):
-            payload.write(UInt8(1))
-            payload.write(number)
-            payload.write(bytes)
-        case .entry(let entry):
-            payload.write(UInt8(2))
-            payload.write(entry.index)
-            payload.write(entry.term)
-            payload.write(entry.kind)
-            payload.write(bytes: entry.data)
-        case .hardState(let state):
-            payload.write(UInt8(3))
-            payload.write(state.term)
-            payload.write(state.vote)
-            payload.write(state.commit)
-        case .truncate(let index):
-            payload.write(UInt8(4))
-            payload.write(index)
-        case .reset(let index):
-            payload.write(UInt8(5))
-            payload.write(index)
+        case .entry(let entry): 18 + entry.data.count
+        case .hardState: 25
+        case .truncate, .reset: 9
         }
-        writer.write(UInt32(payload.bytes.count))
-        writer.write(CRC32C.checksum(payload.bytes))
-        writer.write(bytes: payload.bytes)
     }
 
-    /// - Throws: what is wrong with the payload, whose checksum was right.
-    init(payload: ArraySlice<UInt8>) throws(DecodeError) {
+    /// With its header.
+    var encodedBytes: Int { LogRecord.headerBytes + payloadBytes }
+
+    func encode(into writer: inout ByteWriter) {
+        writer.write(UInt32(payloadBytes))
+        switch self {
+        case .entry(let entry):
+            writer.write(UInt8(2))
+            writer.write(entry.index)
+            writer.write(entry.term)
+            writer.write(entry.kind)
+            writer.write(bytes: entry.data)
+        case .hardState(let state):
+            writer.write(UInt8(3))
+            writer.write(state.term)
+            writer.write(state.vote)
+            writer.write(state.commit)
+        case .truncate(let index):
+            writer.write(UInt8(4))
+            writer.write(index)
+        case .reset(let index):
+            writer.write(UInt8(5))
+            writer.write(index)
+        }
+    }
+
+    /// All that a batch holds.
+    ///
+    /// - Throws: what is wrong with them, although they were written so.
+    static func all(in content: ArraySlice<UInt8>) throws(DecodeError) -> [LogRecord] {
+        var reader = ByteReader(content)
+        var records: [LogRecord] = []
+        while !reader.isAtEnd {
+            records.append(try LogRecord(payload: try reader.readPrefixedBytes(maximum: reader.remaining)))
+        }
+        return records
+    }
+
+    private init(payload: ArraySlice<UInt8>) throws(DecodeError) {
         var reader = ByteReader(payload)
         switch try reader.readUInt8() {
-        case 1:
-            let number = try reader.readUInt64()
-            self = .batch(number: number, bytes: try reader.readUInt64())
         case 2:
             let index = try reader.readUInt64()
             let term = try reader.readUInt64()

@@ -12,15 +12,16 @@ public struct SegmentedStorage<Files: LogFiles> {
     ///
     /// - Parameter founders: the voters of a cluster that begins here; ignored where there is a log already.
     public static func open(
-        _ files: consuming Files, founders: [RaftID]
+        _ files: consuming Files, founders: [RaftID], sealing: LogSealing
     ) throws(Failure) -> (storage: SegmentedStorage, restored: RestoredState, snapshot: [UInt8]?) {
-        try open(files, founders: founders, segmentBytes: LogLimits.segmentBytes)
+        try open(files, founders: founders, sealing: sealing, sizes: LogSizes())
     }
 
     package static func open(
-        _ files: consuming Files, founders: [RaftID], segmentBytes: Int
+        _ files: consuming Files, founders: [RaftID], sealing: LogSealing, sizes: LogSizes
     ) throws(Failure) -> (storage: SegmentedStorage, restored: RestoredState, snapshot: [UInt8]?) {
-        var (log, recovered) = try SegmentedLog.open(files, segmentBytes: segmentBytes)
+        let folder = files.path(of: "")
+        var (log, recovered) = try SegmentedLog.open(files, sealing: sealing, sizes: sizes)
         var restored = RestoredState.founding(voters: founders)
         if let state = recovered.hardState { restored.hardState = HardState(stored: state) }
         if let snapshot = recovered.snapshot {
@@ -44,9 +45,7 @@ public struct SegmentedStorage<Files: LogFiles> {
             try restored.validate()
         } catch {
             throw Failure(
-                .dataLoss,
-                "the log is no Raft member's: \(error); restore the folder from a backup, or remove this manager from "
-                    + "the cluster and let it join again with an empty folder")
+                .dataLoss, "the log in \(folder) is no Raft member's: \(error); \(remedy)")
         }
         if isReplaced {
             try log.append(LogBatch(resetsBehind: restored.snapshot.index, hardState: restored.hardState.stored))
@@ -92,6 +91,9 @@ public struct SegmentedStorage<Files: LogFiles> {
     /// The last snapshot that was saved.
     public func readSnapshot() throws(Failure) -> [UInt8]? { try log.readSnapshot()?.bytes }
 
+    /// Lets go of the files.
+    public mutating func close() { log.close() }
+
     /// Entries through `index` are not needed any more.
     public mutating func compact(through index: LogIndex) throws(Failure) { try log.compact(through: index) }
 }
@@ -100,7 +102,7 @@ private func decoded<Value>(_ what: String, _ body: () throws(DecodeError) -> Va
     do throws(DecodeError) {
         return try body()
     } catch {
-        throw Failure(.dataLoss, "\(what) cannot be read: \(error)")
+        throw Failure(.dataLoss, "\(what) cannot be read: \(error); \(remedy)")
     }
 }
 
@@ -135,7 +137,7 @@ extension LogEntry {
                     index: stored.index, term: stored.term, kind: .membership(membership),
                     data: Array(try reader.readBytes(reader.remaining)))
             }
-        default: throw Failure(.dataLoss, "log entry \(stored.index) is of unknown kind \(stored.kind)")
+        default: throw Failure(.dataLoss, "log entry \(stored.index) is of unknown kind \(stored.kind): \(remedy)")
         }
     }
 }
@@ -170,14 +172,11 @@ extension Membership {
     }
 }
 
-extension SegmentedStorage where Files: SharedLogFiles {
-    /// Begins a snapshot that another thread writes, in pieces.
-    public func asideSnapshot(_ metadata: SnapshotMetadata) -> AsideSnapshot<Files> {
+extension SegmentedStorage {
+    /// Begins a snapshot that is written in pieces, possibly on another thread.
+    public mutating func asideSnapshot(_ metadata: SnapshotMetadata) -> AsideSnapshot<Files> {
         log.asideSnapshot(index: metadata.index, term: metadata.term, metadata: metadata.membership.encoded)
     }
-
-    /// Lets go of the files.
-    public mutating func close() { log.close() }
 }
 
 extension SegmentedStorage: Sendable where Files: Sendable {}

@@ -1,6 +1,6 @@
-public import Primitives
+import Primitives
 
-/// A snapshot as a file: index and term by which it is named, what the caller says of it, and its bytes.
+/// A snapshot as a value: index and term by which it is named, what the caller says of it, and its bytes.
 public struct StoredSnapshot: Hashable, Sendable {
     public var index: UInt64
     public var term: UInt64
@@ -14,101 +14,127 @@ public struct StoredSnapshot: Hashable, Sendable {
         self.bytes = bytes
     }
 
-    private static let magic: [UInt8] = Array("SWRMSNP\n".utf8)
-
     /// Sorts by index.
-    var name: String { StoredSnapshot.name(index: index, term: term) }
-
     static func name(index: UInt64, term: UInt64) -> String { "snapshot-\(hex(index))-\(hex(term))" }
+}
 
-    /// What stands before the bytes in the file; behind them is the checksum of all.
-    static func header(index: UInt64, term: UInt64, metadata: [UInt8], bytes: Int) -> [UInt8] {
-        var writer = ByteWriter(reserving: metadata.count + 64)
-        writer.write(bytes: StoredSnapshot.magic)
+/// What a snapshot's file begins with, in the clear. Its key follows from all of it: whatever is changed in it makes the
+/// file unreadable.
+struct SnapshotHeader: Hashable {
+    private static let magic: [UInt8] = Array("SWRMSNP\n".utf8)
+    static let bytes = 10 + 8 + 8 + 16 + 8 + 4 + 4 + LogLimits.fingerprintBytes + 4
+
+    var index: UInt64
+    var term: UInt64
+    /// Of the opening that wrote it, and which one of its snapshots it is: no two files have the same key.
+    var salt: UInt128
+    var number: UInt64
+    var metadataBytes: Int
+    var chunkBytes: Int
+    var fingerprint: [UInt8]
+
+    var encoded: [UInt8] {
+        var writer = ByteWriter(reserving: SnapshotHeader.bytes)
+        writer.write(bytes: SnapshotHeader.magic)
         writer.write(LogLimits.formatVersion)
         writer.write(index)
         writer.write(term)
-        writer.writePrefixed(bytes: metadata)
-        writer.write(UInt64(bytes))
+        writer.write(salt)
+        writer.write(number)
+        writer.write(UInt32(metadataBytes))
+        writer.write(UInt32(chunkBytes))
+        writer.write(bytes: fingerprint)
+        writer.write(CRC32C.checksum(writer.bytes))
         return writer.bytes
     }
 
-    /// - Throws: ``Failure`` naming the file, when it is damaged or of another version.
-    init(encoded: [UInt8], path: String) throws(Failure) {
-        if encoded.count >= 10, encoded.starts(with: StoredSnapshot.magic) {
-            try requireVersion(UInt16(encoded[8]) << 8 | UInt16(encoded[9]), path: path)
-        }
-        do throws(DecodeError) {
-            var reader = ByteReader(encoded)
-            guard Array(try reader.readBytes(8)) == StoredSnapshot.magic else {
-                throw DecodeError("not a snapshot", offset: 0)
-            }
-            _ = try reader.readUInt16()
-            index = try reader.readUInt64()
-            term = try reader.readUInt64()
-            metadata = Array(try reader.readPrefixedBytes(maximum: encoded.count))
-            bytes = Array(try reader.readBytes(Int(clamping: try reader.readUInt64())))
-            let end = reader.offset
-            let checksum = try reader.readUInt32()
-            guard checksum == CRC32C.checksum(encoded[..<end]) else {
-                throw DecodeError("wrong checksum", offset: end)
-            }
-        } catch {
-            throw Failure(
-                .dataLoss,
-                "\(path) cannot be read: \(error); restore the folder from a backup, or remove this manager from the "
-                    + "cluster and let it join again with an empty folder")
-        }
-    }
-}
-
-/// A snapshot that is written beside the log, possibly on another thread; ``SegmentedLog/adoptSnapshot(index:term:)`` gives
-/// it its name.
-public struct AsideSnapshot<Files: LogFiles> {
-    private var files: Files
-    private let index: UInt64
-    private let term: UInt64
-    private let metadata: [UInt8]
-
-    /// - Parameter files: the log's folder, by a handle of the writer's own.
-    init(_ files: consuming Files, index: UInt64, term: UInt64, metadata: [UInt8]) {
-        self.files = files
+    init(
+        index: UInt64, term: UInt64, salt: UInt128, number: UInt64, metadataBytes: Int, chunkBytes: Int,
+        fingerprint: [UInt8]
+    ) {
         self.index = index
         self.term = term
-        self.metadata = metadata
+        self.salt = salt
+        self.number = number
+        self.metadataBytes = metadataBytes
+        self.chunkBytes = chunkBytes
+        self.fingerprint = fingerprint
     }
 
-    static func name(index: UInt64, term: UInt64) -> String {
-        StoredSnapshot.name(index: index, term: term) + ".aside.tmp"
-    }
-
-    /// Writes the pieces one behind the other, and returns once they are durable.
-    public mutating func write(_ pieces: [[UInt8]]) throws(Failure) {
-        try AsideSnapshot<Files>.write(pieces, index: index, term: term, metadata: metadata, to: &files)
-    }
-
-    static func write(
-        _ pieces: [[UInt8]], index: UInt64, term: UInt64, metadata: [UInt8], to files: inout Files
-    ) throws(Failure) {
-        let name = name(index: index, term: term)
-        let count = pieces.reduce(0) { $0 + $1.count }
-        try files.create(name, bytes: 0)
-        var offset = 0
-        var checksum: UInt32 = 0
-        for piece in [StoredSnapshot.header(index: index, term: term, metadata: metadata, bytes: count)] + pieces {
-            try files.write(name, piece, at: offset)
-            checksum = CRC32C.checksum(piece, after: checksum)
-            offset += piece.count
+    /// - Throws: ``Failure`` naming the file, when it is damaged, of another version or sealed with another key.
+    init(_ bytes: [UInt8], fingerprint: [UInt8], path: String) throws(Failure) {
+        if bytes.count >= 10, bytes.starts(with: SnapshotHeader.magic) {
+            try requireVersion(UInt16(bytes[8]) << 8 | UInt16(bytes[9]), path: path)
         }
-        var end = ByteWriter()
-        end.write(checksum)
-        try files.write(name, end.bytes, at: offset)
-        try files.sync(name)
+        guard bytes.count == SnapshotHeader.bytes, bytes.starts(with: SnapshotHeader.magic), hasOwnChecksum(bytes)
+        else {
+            throw damage(path, 0)
+        }
+        do throws(DecodeError) {
+            var reader = ByteReader(bytes.dropFirst(10))
+            index = try reader.readUInt64()
+            term = try reader.readUInt64()
+            salt = try reader.readUInt128()
+            number = try reader.readUInt64()
+            metadataBytes = Int(try reader.readUInt32())
+            chunkBytes = Int(try reader.readUInt32())
+            self.fingerprint = Array(try reader.readBytes(LogLimits.fingerprintBytes))
+        } catch { throw damage(path, 0) }
+        try requireKey(fingerprint, self.fingerprint, path: path)
+        guard metadataBytes <= LogLimits.snapshotMetadataBytes,
+            (1...LogLimits.largestSnapshotChunkBytes).contains(chunkBytes)
+        else { throw damage(path, 0) }
+    }
+
+    func key(of key: LogKey) -> SecretKey { key.derived(for: "swarm log snapshot", encoded) }
+}
+
+/// The chunks of one snapshot, each sealed with its number and whether it is the last (STREAM): none can be left out, moved
+/// or cut off. A chunk is its ciphertext, its tag, and the CRC-32C of both.
+struct SnapshotStream {
+    static let overhead = Seal.tagBytes + 4
+
+    private let key: SecretKey
+    private var number: UInt64 = 0
+
+    init(key: SecretKey) {
+        self.key = key
+    }
+
+    private mutating func nextNonce(isLast: Bool) -> [UInt8] {
+        var writer = ByteWriter(reserving: Seal.nonceBytes)
+        writer.write(bytes: repeatElement(0, count: Seal.nonceBytes - 9))
+        writer.write(number)
+        writer.write(isLast ? 1 : 0 as UInt8)
+        number += 1
+        return writer.bytes
+    }
+
+    mutating func seal(_ chunk: [UInt8], isLast: Bool) -> [UInt8] {
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(chunk.count + SnapshotStream.overhead)
+        bytes += chunk
+        bytes += repeatElement(0, count: Seal.tagBytes)
+        Seal.seal(&bytes, text: 0..<chunk.count, nonce: nextNonce(isLast: isLast), authenticating: [], with: key)
+        var checksum = ByteWriter()
+        checksum.write(CRC32C.checksum(bytes))
+        bytes += checksum.bytes
+        return bytes
+    }
+
+    enum Opened {
+        case chunk([UInt8])
+        case damaged, foreign
+    }
+
+    mutating func open(_ sealed: [UInt8], isLast: Bool) -> Opened {
+        guard sealed.count >= SnapshotStream.overhead, hasOwnChecksum(sealed) else { return .damaged }
+        var bytes = sealed
+        let text = 0..<bytes.count - SnapshotStream.overhead
+        guard Seal.open(&bytes, text: text, nonce: nextNonce(isLast: isLast), authenticating: [], with: key) else {
+            return .foreign
+        }
+        bytes.removeLast(SnapshotStream.overhead)
+        return .chunk(bytes)
     }
 }
-
-extension AsideSnapshot where Files: SharedLogFiles {
-    public mutating func close() { files.close() }
-}
-
-extension AsideSnapshot: Sendable where Files: Sendable {}

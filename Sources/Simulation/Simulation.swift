@@ -143,7 +143,7 @@ public final class Simulation {
         let manager = SimulatedManager(
             id: id, founders: founders,
             disk: SimulatedDisk(syncMicroseconds: options.syncMicroseconds, chance: chance, coverage: coverage),
-            clockPerMille: 1000 + chance.pick(-drift...drift))
+            secrets: SeededRandom(seed: options.seed ^ id << 32), clockPerMille: 1000 + chance.pick(-drift...drift))
         managers.append(manager)
         try start(manager)
     }

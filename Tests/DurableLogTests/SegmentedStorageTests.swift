@@ -22,7 +22,7 @@ private struct Member {
 
     init(_ files: TornFiles) throws {
         let (storage, restored, snapshot) = try SegmentedStorage.open(
-            files, founders: Member.founders, segmentBytes: Member.segmentBytes)
+            files, founders: Member.founders, sealing: .test(), sizes: LogSizes(segmentBytes: Member.segmentBytes))
         self.storage = storage
         self.snapshot = snapshot
         node = try RaftNode(id: 1, restored: restored, random: SeededRandom(seed: 1))
@@ -234,7 +234,7 @@ private struct Member {
 
     @Test func membershipsAreThereAgainWithTheirData() throws {
         let files = TornFiles()
-        var (storage, _, _) = try SegmentedStorage.open(files, founders: [])
+        var (storage, _, _) = try SegmentedStorage.open(files, founders: [], sealing: .test())
         let membership = Membership(voters: [5, 1 << 40], outgoingVoters: [2, 5], learners: [.max])
         let entries = [
             LogEntry(index: 1, term: 1, kind: .empty),
@@ -245,7 +245,7 @@ private struct Member {
         try storage.persist([PersistRequest(number: 1, hardState: state, entries: entries)])
         let metadata = SnapshotMetadata(index: 2, term: 1, membership: membership)
         try storage.saveSnapshot(metadata, [7])
-        let (_, restored, snapshot) = try SegmentedStorage.open(files, founders: [9])
+        let (_, restored, snapshot) = try SegmentedStorage.open(files, founders: [9], sealing: .test())
         #expect(restored == RestoredState(hardState: state, snapshot: metadata, entries: entries))
         #expect(snapshot == [7])
     }
@@ -256,12 +256,14 @@ private struct Member {
         let branch = (1...7).map { LogEntry(index: $0, term: 1, kind: .normal) }
         for (entries, commit) in [(gap, 0), (branch, 6)] as [([LogEntry], LogIndex)] {
             let files = TornFiles()
-            var (storage, _, _) = try SegmentedStorage.open(files, founders: [1])
+            var (storage, _, _) = try SegmentedStorage.open(files, founders: [1], sealing: .test())
             let state = HardState(term: 2, vote: nil, commit: commit)
             try storage.persist([PersistRequest(number: 1, hardState: state, entries: entries)])
             try storage.saveSnapshot(SnapshotMetadata(index: 5, term: 2), [7])
             let contents = files.files.mapValues(\.bytes)
-            let failure = #expect(throws: Failure.self) { _ = try SegmentedStorage.open(files, founders: [1]) }
+            let failure = #expect(throws: Failure.self) {
+                _ = try SegmentedStorage.open(files, founders: [1], sealing: .test())
+            }
             #expect(failure?.code == .dataLoss)
             #expect(files.files.mapValues(\.bytes) == contents)
         }

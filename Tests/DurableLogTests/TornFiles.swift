@@ -90,6 +90,13 @@ final class TornFiles: LogFiles {
         return file.bytes
     }
 
+    func read(_ name: String, at offset: Int, count: Int) throws(Failure) -> [UInt8] {
+        Array(try read(name).dropFirst(offset).prefix(count))
+    }
+
+    func another() -> Self { self }
+    func close() {}
+
     func create(_ name: String, bytes: Int) throws(Failure) {
         try spend()
         if files[name] == nil { files[name] = Content() }

@@ -10,7 +10,9 @@ import Testing
     @Test func snapshotsThatAreWrittenAsideLeaveNothingOpen() throws {
         let folder = FileManager.default.temporaryDirectory.appendingPathComponent("raft-\(UUID().uuidString)").path
         defer { try? FileManager.default.removeItem(atPath: folder) }
-        var (storage, _, _) = try SegmentedStorage.open(try PosixLogFiles(folder: folder), founders: [1])
+        let key = try #require(LogKey([UInt8](repeating: 7, count: LogKey.byteCount)))
+        var (storage, _, _) = try SegmentedStorage.open(
+            try PosixLogFiles(folder: folder), founders: [1], sealing: LogSealing(key: key, salt: 1))
         for index in 1...5 as ClosedRange<LogIndex> {
             let metadata = SnapshotMetadata(index: index, term: 1, membership: Membership(voters: [1]))
             let write = storage.snapshotWriter(metadata)

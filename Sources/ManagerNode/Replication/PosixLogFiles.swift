@@ -5,7 +5,7 @@ public import Primitives
 /// The log's files in a folder of the machine's.
 public struct PosixLogFiles: SharedLogFiles {
     private let folder: String
-    /// The segment that is written to, open: one fdatasync a write, no more.
+    /// The file in use, open: the segment that is written to, with one fdatasync a write, or a snapshot that is read.
     private var open: (name: String, descriptor: Int32)?
 
     /// - Throws: ``Failure`` when the folder cannot be made or is not writable.
@@ -56,6 +56,24 @@ public struct PosixLogFiles: SharedLogFiles {
             guard count > 0 else { throw problem("read", path(of: name)) }
             done += count
         }
+        return bytes
+    }
+
+    public mutating func read(_ name: String, at offset: Int, count: Int) throws(Failure) -> [UInt8] {
+        let descriptor = try descriptor(for: name)
+        var code: Int32 = 0
+        let bytes = [UInt8](unsafeUninitializedCapacity: count) { buffer, done in
+            done = 0
+            while done < count {
+                let read = pread(
+                    descriptor, buffer.baseAddress?.advanced(by: done), count - done, off_t(offset + done))
+                if read < 0 && errno == EINTR { continue }
+                if read < 0 { code = errno }
+                if read <= 0 { break }
+                done += read
+            }
+        }
+        if code != 0 { throw problem("read", path(of: name), code) }
         return bytes
     }
 

@@ -8,7 +8,8 @@ public protocol RaftStorage: ~Copyable {
     /// Keeps a snapshot beside the log; the log goes on as it was.
     mutating func saveSnapshot(_ metadata: SnapshotMetadata, _ bytes: [UInt8]) throws
     /// What writes a snapshot in pieces, durably, beside the log: on another thread, while the log goes on.
-    func snapshotWriter(_ metadata: SnapshotMetadata) -> @Sendable ([[UInt8]]) throws -> Void
+    /// Called once at most.
+    mutating func snapshotWriter(_ metadata: SnapshotMetadata) -> @Sendable ([[UInt8]]) throws -> Void
     /// Puts a snapshot that was so written in the place of the one before.
     mutating func adoptSnapshot(_ metadata: SnapshotMetadata) throws
     /// Removes a snapshot that was so written and came too late.
@@ -22,7 +23,7 @@ public protocol RaftStorage: ~Copyable {
 }
 
 extension SegmentedStorage: RaftStorage where Files: SharedLogFiles {
-    public func snapshotWriter(_ metadata: SnapshotMetadata) -> @Sendable ([[UInt8]]) throws -> Void {
+    public mutating func snapshotWriter(_ metadata: SnapshotMetadata) -> @Sendable ([[UInt8]]) throws -> Void {
         let aside = asideSnapshot(metadata)
         return { pieces in
             var aside = aside

@@ -190,6 +190,13 @@ final class SimulatedDisk: LogFiles {
 
     func read(_ name: String) throws(Failure) -> [UInt8] { try content(name).bytes }
 
+    func read(_ name: String, at offset: Int, count: Int) throws(Failure) -> [UInt8] {
+        Array(try content(name).bytes.dropFirst(offset).prefix(count))
+    }
+
+    func another() -> SimulatedDisk { self }
+    func close() {}
+
     func create(_ name: String, bytes: Int) throws(Failure) {
         try spend()
         try requireSpace()

@@ -15,6 +15,8 @@ final class ManagerProcess {
     static let tickMicroseconds: Microseconds = 50_000
     /// A learner becomes a voter when it lacks at most so many entries.
     private static let learnerLagEntries: UInt64 = 100
+    /// Small, so that snapshots have several.
+    private static let snapshotChunkBytes = 512
 
     unowned let world: Simulation
     unowned let manager: SimulatedManager
@@ -53,7 +55,8 @@ final class ManagerProcess {
         self.world = world
         manager.disk.spent = 0
         let opened = try SegmentedStorage.open(
-            manager.disk, founders: manager.founders, segmentBytes: world.options.segmentBytes)
+            manager.disk, founders: manager.founders, sealing: manager.sealing(),
+            sizes: LogSizes(segmentBytes: world.options.segmentBytes, snapshotChunkBytes: Self.snapshotChunkBytes))
         storage = opened.storage
         tables = try opened.snapshot.map(StateSnapshot.decode) ?? ClusterTables()
         do {

@@ -1,4 +1,5 @@
 import Consensus
+import DurableLog
 import Primitives
 
 /// One manager's machine: what outlasts its processes.
@@ -7,6 +8,8 @@ final class SimulatedManager {
     /// The first voters, on those that begin the cluster.
     let founders: [RaftID]
     let disk: SimulatedDisk
+    private let key: LogKey
+    private var salts: SeededRandom
     var process: ManagerProcess?
     /// 1000 is a clock that is right.
     let clockPerMille: Int
@@ -16,12 +19,18 @@ final class SimulatedManager {
     /// Damages the disk before the next start.
     var isCorruptionDue = false
 
-    init(id: RaftID, founders: [RaftID], disk: SimulatedDisk, clockPerMille: Int) {
+    /// - Parameter secrets: what its log's key and salts come from.
+    init(id: RaftID, founders: [RaftID], disk: SimulatedDisk, secrets: SeededRandom, clockPerMille: Int) {
         self.id = id
         self.founders = founders
         self.disk = disk
+        salts = secrets
+        key = LogKey(using: &salts)
         self.clockPerMille = clockPerMille
     }
+
+    /// For one opening of the log.
+    func sealing() -> LogSealing { LogSealing(key: key, salt: .random(in: .min ... .max, using: &salts)) }
 
     func clock(at now: Microseconds) -> ClockReading {
         func instant(_ time: Microseconds) -> Instant {
