@@ -133,7 +133,7 @@ let drivers: [Target] = [
         "NodeNetwork",
         ["Primitives", "ClusterModel", "LinuxSystem", "OverlayProtocol", "network-node"],
         resources: [.copy("two-nodes.py")]),
-    module("ClusterIdentity", ["Primitives", "ClusterModel", asn1, crypto, x509, nioCore, nioSSL]),
+    module("ClusterIdentity", ["Primitives", "ClusterModel", "CSodium", asn1, crypto, x509, nioCore, nioSSL]),
     tests("ClusterIdentity", ["Primitives", "ClusterModel", x509]),
     module(
         "ClusterWire",

@@ -14,9 +14,7 @@ public struct Credentials: Sendable {
 
     /// - Throws: ``Failure`` when the certificate names no node of a cluster.
     public init(certificate: Certificate, key: Certificate.PrivateKey, roots: [Certificate]) throws {
-        guard let identity = PeerIdentity(certificate) else {
-            throw Failure(.dataLoss, "the node's certificate names no node: \(certificate.subject)")
-        }
+        guard let identity = PeerIdentity(certificate) else { throw PeerIdentity.unnamed(certificate) }
         self.certificate = certificate
         self.identity = identity
         self.key = key

@@ -1,5 +1,6 @@
 public import ClusterModel
 public import Primitives
+import SwiftASN1
 public import X509
 
 /// Who is at the other end of a connection, as its certificate says: the node as common name, the role as
@@ -27,6 +28,17 @@ public struct PeerIdentity: Hashable, Sendable {
             let role = fields[.organizationalUnit].flatMap({ NodeRole(certificateUnit: $0) })
         else { return nil }
         self.init(node: node, role: role, cluster: cluster)
+    }
+
+    /// - Throws: ``Failure`` `dataLoss` for a certificate that names no node of a cluster.
+    public init(certificatePEM: String) throws {
+        let certificate = try Certificate(pemEncoded: certificatePEM)
+        guard let identity = PeerIdentity(certificate) else { throw PeerIdentity.unnamed(certificate) }
+        self = identity
+    }
+
+    static func unnamed(_ certificate: Certificate) -> Failure {
+        Failure(.dataLoss, "the node's certificate names no node: \(certificate.subject)")
     }
 
     func subject() throws -> DistinguishedName {

@@ -13,7 +13,8 @@ extension Cluster {
             addressPools: try list("address_pools", wire.addressPools, IPv4Network.init(wire:)),
             subnetPrefixLength: try narrowed("subnet_prefix_length", wire.subnetPrefixLength),
             dataPathPort: try narrowed("data_path_port", wire.dataPathPort),
-            revocations: try list("revocations", wire.revocations, Revocation.init(wire:)))
+            revocations: try list("revocations", wire.revocations, Revocation.init(wire:)),
+            unlockKey: try UnlockKey(wire: wire.unlockKey))
     }
 
     public var wire: WireCluster {
@@ -27,6 +28,18 @@ extension Cluster {
             $0.subnetPrefixLength = UInt32(subnetPrefixLength)
             $0.dataPathPort = UInt32(dataPathPort)
             $0.revocations = revocations.map(\.wire)
+            $0.unlockKey = wireBytes(unlockKey?.bytes ?? [])
+        }
+    }
+}
+
+extension UnlockKey {
+    /// Nil for no bytes at all.
+    fileprivate init?(wire: some Collection<UInt8>) throws(MessageError) {
+        if wire.isEmpty { return nil }
+        self.init(bytes: wire)
+        if wire.count != UnlockKey.byteCount {
+            throw MessageError("unlock_key", "\(wire.count) bytes instead of \(UnlockKey.byteCount)")
         }
     }
 }

@@ -14,11 +14,13 @@ public struct Cluster: Hashable, Sendable {
     public var dataPathPort: UInt16
     /// Oldest first; kept by the store.
     public var revocations: [Revocation]
+    /// Under which managers lock their keys; nil where a restarted manager needs nobody to unlock it.
+    public var unlockKey: UnlockKey?
 
     public init(
         id: ClusterID, meta: Meta = Meta(), spec: ClusterSpec = ClusterSpec(), authority: Authority = Authority(),
         tokens: JoinTokens = JoinTokens(), addressPools: [IPv4Network], subnetPrefixLength: UInt8 = 24,
-        dataPathPort: UInt16 = 4789, revocations: [Revocation] = []
+        dataPathPort: UInt16 = 4789, revocations: [Revocation] = [], unlockKey: UnlockKey? = nil
     ) {
         self.id = id
         self.meta = meta
@@ -29,6 +31,25 @@ public struct Cluster: Hashable, Sendable {
         self.subnetPrefixLength = subnetPrefixLength
         self.dataPathPort = dataPathPort
         self.revocations = revocations
+        self.unlockKey = unlockKey
+    }
+}
+
+/// The key that only the operator has: managers wrap their own keys with it, so that what they keep on disk is of no use
+/// to whoever takes the disk.
+public struct UnlockKey: Hashable, Sendable {
+    public static let byteCount = 32
+
+    public let bytes: [UInt8]
+
+    /// Nil unless there are ``byteCount`` bytes.
+    public init?(bytes: some Collection<UInt8>) {
+        guard bytes.count == UnlockKey.byteCount else { return nil }
+        self.bytes = Array(bytes)
+    }
+
+    public init(using random: inout some RandomNumberGenerator) {
+        bytes = (0..<UnlockKey.byteCount).map { _ in UInt8.random(in: .min ... .max, using: &random) }
     }
 }
 

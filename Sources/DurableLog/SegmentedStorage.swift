@@ -78,6 +78,14 @@ public struct SegmentedStorage<Files: LogFiles> {
             StoredSnapshot(index: metadata.index, term: metadata.term, metadata: membership.encoded, bytes: bytes))
     }
 
+    /// Puts a snapshot in the place of the whole log: a member begins anew from it. It must be newer than all that was
+    /// stored; then it counts as soon as it is there, whatever becomes of the rest.
+    public mutating func replaceLog(with metadata: SnapshotMetadata, _ bytes: [UInt8]) throws(Failure) {
+        try saveSnapshot(metadata, bytes)
+        let state = HardState(term: metadata.term, vote: nil, commit: metadata.index)
+        try log.append(LogBatch(resetsBehind: metadata.index, hardState: state.stored))
+    }
+
     /// Gives a snapshot that was written aside its name; then the one before it goes.
     public mutating func adoptSnapshot(_ metadata: SnapshotMetadata) throws(Failure) {
         try log.adoptSnapshot(index: metadata.index, term: metadata.term)

@@ -86,7 +86,9 @@ extension EngineAPI {
         case .info: try await info()
         case .events: try await events(exchange)
         case .containerList: try await containerList(exchange)
-        case .swarmInspect, .swarmInit, .swarmJoin, .swarmLeave, .swarmUpdate: try await answerSwarm(route, exchange)
+        case .swarmInspect, .swarmInit, .swarmJoin, .swarmLeave, .swarmUpdate, .swarmUnlockKey, .swarmUnlock,
+            .swarmRecover:
+            try await answerSwarm(route, exchange)
         case .nodeList: try await nodeList(exchange)
         case .nodeInspect(let name): try await nodeInspect(name)
         case .nodeUpdate(let name): try await nodeUpdate(name, exchange)

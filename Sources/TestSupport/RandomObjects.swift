@@ -33,7 +33,8 @@ public struct RandomObjects: Sendable {
             authority: Authority(rootCertificate: text(), signingKey: text()),
             tokens: JoinTokens(workerSecret: text(), managerSecret: text()),
             addressPools: list { $0.subnet() }, subnetPrefixLength: number(), dataPathPort: number(),
-            revocations: list { $0.flag() ? .node($0.id()) : .member($0.number()) })
+            revocations: list { $0.flag() ? .node($0.id()) : .member($0.number()) },
+            unlockKey: maybe { UnlockKey(using: &$0.random) })
     }
 
     public mutating func node() -> Node {

@@ -16,7 +16,16 @@ struct ClusterAdapter: ClusterPort {
     let daemon: Daemon
 
     func membership() async -> Membership {
-        guard let runtime = await daemon.runtime else { return Membership(state: .inactive) }
+        let runtime: NodeRuntime
+        switch daemon.state {
+        case .outside: return Membership(state: .inactive)
+        case .locked(let node, _):
+            return Membership(nodeID: node.identity.node, address: node.membership.host, state: .locked)
+        case .broken(let failure, let agent):
+            return Membership(
+                address: agent.record.value.host, state: .error, isManager: true, error: failure.description)
+        case .member(let held, _, _): runtime = held
+        }
         var failure = await daemon.failure ?? runtime.manager?.failure
         if failure == nil { failure = await runtime.keeper.refusal }
         var membership = Membership(
@@ -28,8 +37,8 @@ struct ClusterAdapter: ClusterPort {
         return membership
     }
 
-    private func manager() async throws -> Manager {
-        guard let manager = await daemon.runtime?.manager else {
+    private func manager() throws -> Manager {
+        guard let manager = daemon.runtime?.manager else {
             throw Failure(
                 .unavailable,
                 "This node is not a swarm manager. Use \"swarmctl init\" or \"swarmctl join\" to connect this node to "
@@ -39,10 +48,37 @@ struct ClusterAdapter: ClusterPort {
     }
 
     func tables() async throws -> ClusterTables { try await manager().freshTables() }
-    func propose(_ transaction: Transaction) async throws -> UInt64 { try await manager().propose(transaction) }
+
+    func propose(_ transaction: Transaction) async throws -> UInt64 {
+        let index = try await manager().propose(transaction)
+        // Whoever is told of a new lock finds it on this manager's disk.
+        if transaction.changes.contains(where: { if case .update(.cluster, _) = $0 { true } else { false } }) {
+            try daemon.runtime?.followLock()
+        }
+        return index
+    }
+
     func initialize(_ request: InitRequest) async throws -> NodeID { try await daemon.initialize(request) }
     func join(_ request: JoinRequest) async throws { try await daemon.join(request) }
     func leave(force: Bool) async throws { try await daemon.leave(force: force) }
+
+    // MARK: Lock
+
+    func unlockKey() async throws -> String? { try await tables().cluster?.unlockKey?.description }
+    func unlock(key: String) async throws { try await daemon.unlock(with: key) }
+
+    func freshUnlockKey() -> UnlockKey {
+        var random = SystemRandomNumberGenerator()
+        return UnlockKey(using: &random)
+    }
+
+    // MARK: Recovery
+
+    func planRecovery(_ request: RecoveryRequest) async throws -> RecoveryPlan {
+        try await daemon.planRecovery(request)
+    }
+
+    func recover(_ request: RecoveryRequest) async throws -> RecoveryPlan { try await daemon.recover(request) }
 
     // MARK: Tokens
 
@@ -72,7 +108,7 @@ struct ClusterAdapter: ClusterPort {
     }
 
     func managerHealth() async -> [NodeID: ManagerHealth] {
-        guard let manager = await daemon.runtime?.manager else { return [:] }
+        guard let manager = daemon.runtime?.manager else { return [:] }
         let active = manager.activeMembers
         var result: [NodeID: ManagerHealth] = [:]
         for node in manager.tables.nodes.sorted {
@@ -91,8 +127,8 @@ struct ClusterAdapter: ClusterPort {
         AsyncThrowingStream { continuation in
             let reading = Task {
                 do {
-                    let manager = try await manager()
-                    guard let runtime = await daemon.runtime else { return continuation.finish() }
+                    let manager = try manager()
+                    guard let runtime = daemon.runtime else { return continuation.finish() }
                     let merger = LogMerger(
                         tables: manager.tables, connections: runtime.connections, options: options)
                     try await merger.run(tasks) { continuation.yield($0) }
@@ -106,7 +142,7 @@ struct ClusterAdapter: ClusterPort {
     func events(
         since: Timestamp?, until: Timestamp?
     ) async throws -> AsyncThrowingStream<ClusterEvent, any Error> {
-        try await manager().history.follow(since: since, until: until, now: Clock.wallTime)
+        try manager().history.follow(since: since, until: until, now: Clock.wallTime)
     }
 
     func now() -> Timestamp { Clock.wallTime }

@@ -7,15 +7,27 @@ import Logging
 import ManagerNode
 import Orchestration
 import Primitives
+import Synchronization
 import WorkerNode
 
 /// The whole of a node: owns the state folder, the API and, once it is a member, the node's runtime.
 actor Daemon {
-    private let settings: DaemonSettings
-    private let folder: StateFolder
+    enum State {
+        /// In no cluster.
+        case outside
+        /// Its keys are locked: containers go on, and somebody has to unlock it.
+        case locked(LockedNode, LocalAgent)
+        /// What it kept cannot be used: containers go on, and it can leave.
+        case broken(Failure, LocalAgent)
+        case member(NodeRuntime, LocalAgent, Task<Void, any Error>)
+    }
+
+    let settings: DaemonSettings
+    let folder: StateFolder
     let log: Logger
-    private let machine: Machine
-    private var node: (runtime: NodeRuntime, task: Task<Void, any Error>)?
+    let machine: Machine
+    /// Read by every request: not worth a hop to the actor.
+    private nonisolated let held = Mutex(State.outside)
     private var isChanging = false
     private var nodeFailure: Failure?
     private let nodeEnd: (stream: AsyncStream<Failure>, source: AsyncStream<Failure>.Continuation)
@@ -36,9 +48,7 @@ actor Daemon {
     func run() async throws {
         try RunFolder.prepare(settings)
         try await machine.open()
-        if let (membership, credentials) = try folder.loadMembership() {
-            try await start(membership, credentials)
-        }
+        try await resume()
         let api = EngineAPI(
             cluster: ClusterAdapter(daemon: self), images: machine.images, volumes: machine.volumes, node: machine,
             check: { spec, tables in
@@ -69,23 +79,46 @@ actor Daemon {
         await stop()
     }
 
-    private func stop() async {
-        guard let node else { return }
-        node.task.cancel()
-        _ = await node.task.result
-        self.node = nil
+    // MARK: Starting and stopping
+
+    /// Takes part again in what the state folder says.
+    private func resume() async throws {
+        switch try folder.loadIdentity() {
+        case .none: return
+        case .locked(let node):
+            let agent = try await pickUp(node.membership, node.identity)
+            set(.locked(node, agent))
+            log.notice("this manager is locked: `swarmctl unlock` lets it take part; its containers go on")
+        case .open(let membership, let credentials, let keys):
+            let agent = try await pickUp(membership, credentials.identity)
+            do {
+                try begin(agent, credentials, keys)
+            } catch let failure as Failure where failure.code == .dataLoss {
+                // The daemon stays: the way out, `swarmctl leave --force`, needs it.
+                set(.broken(failure, agent))
+                log.error("this node takes no part in the cluster: \(failure)")
+            } catch {
+                await agent.stop()
+                throw error
+            }
+        }
     }
 
-    var runtime: NodeRuntime? { node?.runtime }
-    var failure: Failure? { nodeFailure }
+    /// Containers come before the log: their names answer again at once, however long the log is.
+    func pickUp(_ membership: NodeMembership, _ identity: PeerIdentity) async throws -> LocalAgent {
+        let tasks = try await machine.tasks(for: membership, identity, overlayKeys: try folder.overlayKeys())
+        return try await LocalAgent.pickUp(membership, folder: folder, tasks: tasks, log: log)
+    }
 
     /// Starts the node; a failure of it later on ends the daemon.
-    private func start(_ membership: NodeMembership, _ credentials: Credentials) async throws {
-        let tasks = try await machine.tasks(for: membership, credentials, overlayKeys: try folder.overlayKeys())
-        let runtime = try await NodeRuntime.open(
-            membership: membership, credentials: credentials, folder: folder, tasks: tasks,
-            hostRoutes: machine.hostRoutes(), overlayMTU: machine.overlayMTU(membership), log: log,
+    ///
+    /// - Throws: ``Failure``; the agent is as it was then.
+    func begin(_ agent: LocalAgent, _ credentials: Credentials, _ keys: KeyRing) throws {
+        let surroundings = NodeRuntime.Surroundings(
+            folder: folder, hostRoutes: machine.hostRoutes(), overlayMTU: machine.overlayMTU(agent.record.value),
             wipe: { [machine, settings] in machine.removeTree("\(settings.state)/raft") })
+        let runtime = try NodeRuntime.open(
+            agent: agent, credentials: credentials, keys: keys, surroundings: surroundings, log: log)
         nodeFailure = nil
         let task = Task {
             do {
@@ -97,7 +130,30 @@ actor Daemon {
                 throw error
             }
         }
-        node = (runtime, task)
+        set(.member(runtime, agent, task))
+    }
+
+    func start(_ membership: NodeMembership, _ credentials: Credentials, _ keys: KeyRing) async throws {
+        let agent = try await pickUp(membership, credentials.identity)
+        do {
+            try begin(agent, credentials, keys)
+        } catch {
+            await agent.stop()
+            throw error
+        }
+    }
+
+    /// The node takes no part any more; its containers stay as they are.
+    func stop() async {
+        switch state {
+        case .outside: return
+        case .locked(_, let agent), .broken(_, let agent): await agent.stop()
+        case .member(_, let agent, let task):
+            task.cancel()
+            _ = await task.result
+            await agent.stop()
+        }
+        set(.outside)
     }
 
     private func failed(_ error: any Error) {
@@ -107,73 +163,29 @@ actor Daemon {
             Failure(failure.code, "this node has stopped taking part in the cluster: \(failure)"))
     }
 
-    // MARK: Membership
+    nonisolated var state: State { held.withLock { $0 } }
 
-    private func beginChange() throws(Failure) {
-        guard node == nil else {
-            throw Failure(
-                .unavailable,
-                "This node is already part of a swarm. Use \"swarmctl leave\" to leave this swarm and join another one."
-            )
-        }
-        guard !isChanging else { throw Failure(.unavailable, "this node is joining or leaving a swarm at this moment") }
-        isChanging = true
+    private func set(_ state: State) { held.withLock { $0 = state } }
+
+    nonisolated var runtime: NodeRuntime? {
+        if case .member(let runtime, _, _) = state { runtime } else { nil }
     }
 
-    func initialize(_ request: InitRequest) async throws -> NodeID {
-        try beginChange()
-        defer { isChanging = false }
-        let addresses = try machine.addresses(
-            listen: request.listenAddress, advertise: request.advertiseAddress, dataPath: request.dataPathAddress)
-        let founding = try Founding(request, addresses)
-        do {
-            try folder.save(founding.membership, founding.credentials)
-            try await start(founding.membership, founding.credentials)
-            guard let manager = runtime?.manager else { throw Failure(.internal, "the first node is no manager") }
-            _ = try await manager.propose(founding.transaction)
-        } catch {
-            await abandon()
-            throw error
-        }
-        return founding.credentials.identity.node
+    var failure: Failure? {
+        if case .broken(let failure, _) = state { failure } else { nodeFailure }
     }
 
-    func join(_ request: JoinRequest) async throws {
-        try beginChange()
-        defer { isChanging = false }
-        let addresses = try machine.addresses(
-            listen: request.listenAddress, advertise: request.advertiseAddress, dataPath: request.dataPathAddress)
-        let admitted = try await Joining(request, addresses, try await machine.description()).run()
-        do {
-            try folder.save(admitted.membership, admitted.credentials)
-            try await start(admitted.membership, admitted.credentials)
-        } catch {
-            await abandon()
-            throw error
-        }
-    }
+    // MARK: One change at a time
 
-    /// The node is as before: unjoined and reusable.
-    private func abandon() async {
-        await stop()
-        folder.forgetMembership()
-        machine.removeTree("\(settings.state)/raft")
-    }
-
-    func leave(force: Bool) async throws {
-        guard let runtime else {
-            throw Failure(.unavailable, "This node is not part of a swarm")
+    func changing<Value: Sendable>(
+        _ body: @Sendable (isolated Daemon) async throws -> Value
+    ) async throws -> Value {
+        guard !isChanging else {
+            throw Failure(.unavailable, "this node is joining, leaving or changing its swarm at this moment")
         }
-        guard !isChanging else { throw Failure(.unavailable, "this node is joining or leaving a swarm at this moment") }
         isChanging = true
         defer { isChanging = false }
-        try await Leaving(runtime: runtime, isForced: force, log: log).run()
-        let tasks = runtime.tasks
-        await stop()
-        try await tasks.removeEverything()
-        machine.forgetTasks()
-        folder.forgetMembership()
-        machine.removeTree("\(settings.state)/raft")
+        return try await body(self)
     }
 }
 

@@ -9,6 +9,7 @@ import X509
 struct Founding {
     let membership: NodeMembership
     let credentials: Credentials
+    let keys: NodeKeys
     let transaction: Transaction
 
     init(_ request: InitRequest, _ addresses: NodeAddresses) throws {
@@ -28,6 +29,7 @@ struct Founding {
             joiner.certificate.publicKey, to: PeerIdentity(node: nodeID, role: .manager, cluster: clusterID),
             validity: request.spec.certificateValidity, at: now)
         credentials = try Credentials(certificate: certificate, key: joiner.key, roots: [authority.certificate])
+        keys = NodeKeys(privateKeyPEM: try joiner.keyPEM(), using: &random)
         membership = NodeMembership(
             listenAddress: addresses.listen, advertiseAddress: addresses.advertise, dataPathAddress: addresses.dataPath,
             dataPathPort: dataPathPort, raftID: raftID, isFounder: true, managers: [], peers: [:])
@@ -35,7 +37,8 @@ struct Founding {
             id: clusterID, spec: request.spec,
             authority: Authority(rootCertificate: try authority.certificatePEM(), signingKey: try authority.keyPEM()),
             tokens: JoinTokens(using: &random), addressPools: pools,
-            subnetPrefixLength: request.subnetPrefixLength ?? Founding.subnetPrefixLength, dataPathPort: dataPathPort)
+            subnetPrefixLength: request.subnetPrefixLength ?? Founding.subnetPrefixLength, dataPathPort: dataPathPort,
+            unlockKey: request.locksManagers ? UnlockKey(using: &random) : nil)
         let node = Node(
             id: nodeID, spec: NodeSpec(role: .manager, availability: request.availability),
             status: NodeStatus(state: .unknown, message: "first manager", since: now),

@@ -9,6 +9,13 @@ import ManagerNode
 import Primitives
 import SwiftProtobuf
 
+/// What a machine needs to be a member.
+struct Admitted: Sendable {
+    var membership: NodeMembership
+    var credentials: Credentials
+    var keys: NodeKeys
+}
+
 /// Asks the managers that a token names to admit this machine.
 struct Joining {
     private let token: JoinToken
@@ -35,7 +42,7 @@ struct Joining {
     }
 
     /// - Throws: ``Failure``: `unauthenticated` for a token that is not valid, `unavailable` when no manager answers.
-    func run() async throws -> (membership: NodeMembership, credentials: Credentials) {
+    func run() async throws -> Admitted {
         var candidates = managers
         var problems: [String] = []
         var attempt = 0
@@ -88,7 +95,7 @@ struct Joining {
         }
     }
 
-    private func admitted(_ admission: WireAdmission) throws -> (NodeMembership, Credentials) {
+    private func admitted(_ admission: WireAdmission) throws -> Admitted {
         let credentials = try Credentials(
             certificatePEM: admission.certificate, keyPEM: credentials.keyPEM(), rootsPEM: admission.rootCertificates)
         let membership = NodeMembership(
@@ -96,6 +103,8 @@ struct Joining {
             dataPathPort: UInt16(clamping: admission.dataPathPort), raftID: admission.raftID, isFounder: false,
             managers: admission.managers.map(\.address),
             peers: Dictionary(admission.managers.map { ($0.raftID, $0.address) }) { $1 })
-        return (membership, credentials)
+        var random = SystemRandomNumberGenerator()
+        let keys = NodeKeys(privateKeyPEM: try credentials.keyPEM(), using: &random)
+        return Admitted(membership: membership, credentials: credentials, keys: keys)
     }
 }

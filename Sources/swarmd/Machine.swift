@@ -47,11 +47,11 @@ final class Machine: NodePort {
     }
 
     func tasks(
-        for membership: NodeMembership, _ credentials: Credentials, overlayKeys: KeyPair
+        for membership: NodeMembership, _ identity: PeerIdentity, overlayKeys: KeyPair
     ) async throws -> ContainerTasks {
         let network = NodeNetwork(
             .init(
-                cluster: credentials.identity.cluster, node: credentials.identity.node,
+                cluster: identity.cluster, node: identity.node,
                 runFolder: "\(settings.run)/network", underlayAddress: membership.dataPathAddress,
                 dataPathPort: membership.dataPathPort, keys: overlayKeys))
         self.network.withLock { $0 = network }
@@ -59,7 +59,7 @@ final class Machine: NodePort {
         let tasks = try ContainerTasks(
             runtime: runtime, images: try images.store(), volumes: volumeFolder,
             recordsFolder: "\(settings.state)/records", network: network,
-            identity: .init(id: credentials.identity.node, hostname: hostname), log: log
+            identity: .init(id: identity.node, hostname: hostname), log: log
         ) { [self] in
             var description = try await description()
             description.overlayKey = overlayKeys.publicKey.bytes

@@ -1,6 +1,7 @@
 import ClusterIdentity
 import ClusterMessages
 import ClusterModel
+import ClusterState
 import ClusterWire
 import GRPCCore
 import LinuxSystem
@@ -29,6 +30,7 @@ actor MembershipKeeper {
 
     private let record: MembershipRecord
     private let credentials: CredentialStore
+    private let keys: KeyRing
     private let connections: NodeConnections
     private let slot: ManagerSlot
     private let worker: Worker
@@ -55,11 +57,13 @@ actor MembershipKeeper {
     private static let askedManagers = 8
 
     init(
-        record: MembershipRecord, credentials: CredentialStore, connections: NodeConnections, slot: ManagerSlot,
-        worker: Worker, parts: Parts, log: Logger, describe: @escaping @Sendable () async throws -> NodeDescription
+        record: MembershipRecord, credentials: CredentialStore, keys: KeyRing, connections: NodeConnections,
+        slot: ManagerSlot, worker: Worker, parts: Parts, log: Logger,
+        describe: @escaping @Sendable () async throws -> NodeDescription
     ) {
         self.record = record
         self.credentials = credentials
+        self.keys = keys
         self.connections = connections
         self.slot = slot
         self.worker = worker
@@ -142,15 +146,29 @@ actor MembershipKeeper {
 
     private func look() async {
         isLookQueued = false
+        followLock()
         guard !isPaused, refusal == nil, isDue else { return }
         do {
             try await renew()
             lastComplaint = ""
         } catch {
-            let complaint = "the node's certificate is not renewed yet: \(error)"
-            if complaint != lastComplaint { log.warning("\(complaint)") }
-            lastComplaint = complaint
+            complain("the node's certificate is not renewed yet: \(error)")
         }
+    }
+
+    private func complain(_ complaint: String) {
+        if complaint != lastComplaint { log.warning("\(complaint)") }
+        lastComplaint = complaint
+    }
+
+    /// A manager's keys are locked as its state says; those of a worker never are.
+    private func followLock() {
+        do {
+            guard record.value.raftID != 0 else { return try keys.release() }
+            if let cluster = slot.manager?.tables.cluster, try keys.follow(cluster) {
+                log.info("the node's keys are \(cluster.unlockKey == nil ? "not locked any more" : "locked anew")")
+            }
+        } catch { complain("the node's keys are not locked as the cluster says: \(error)") }
     }
 
     private func renew() async throws {

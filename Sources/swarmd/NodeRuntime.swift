@@ -1,5 +1,6 @@
 import ClusterIdentity
 import ClusterModel
+import ClusterState
 import ClusterWire
 import Consensus
 import DurableLog
@@ -16,6 +17,7 @@ import WorkerNode
 final class NodeRuntime: Sendable {
     private let record: MembershipRecord
     let credentials: CredentialStore
+    let keys: KeyRing
     let connections: NodeConnections
     let keeper: MembershipKeeper
     private let slot: ManagerSlot
@@ -29,58 +31,53 @@ final class NodeRuntime: Sendable {
     var membership: NodeMembership { record.value }
     var manager: Manager? { slot.manager }
 
-    /// Takes the node's ports, picks up its containers and opens what is stored; ``run()`` then takes part.
+    /// What a manager finds on its machine.
+    struct Surroundings: Sendable {
+        var folder: StateFolder
+        var hostRoutes: [IPv4Network]
+        var overlayMTU: UInt16
+        /// Removes the log, when this node is no manager any more.
+        var wipe: @Sendable () -> Void
+    }
+
+    /// Takes the node's ports and opens what is stored; ``run()`` then takes part.
     ///
-    /// Containers come before the log: their names answer again at once, however long the log is.
-    ///
-    /// - Parameter wipe: removes the log, when this node is no manager any more.
-    /// - Throws: ``Failure``; nothing is held then.
+    /// - Throws: ``Failure``; nothing is held then but the agent.
     static func open(
-        membership: NodeMembership, credentials: Credentials, folder: StateFolder, tasks: ContainerTasks,
-        hostRoutes: [IPv4Network], overlayMTU: UInt16, log: Logger, wipe: @escaping @Sendable () -> Void
-    ) async throws -> NodeRuntime {
-        let listener = try listen(membership.listenAddress)
-        let record = MembershipRecord(membership, folder: folder)
+        agent: LocalAgent, credentials: Credentials, keys: KeyRing, surroundings: Surroundings, log: Logger
+    ) throws -> NodeRuntime {
+        let record = agent.record
+        let listener = try listen(record.value.listenAddress)
         let credentials = CredentialStore(credentials)
         let connections = NodeConnections(credentials: credentials)
-        let managers = membership.managers + (membership.raftID == 0 ? [] : [membership.advertiseAddress])
-        let worker = Worker(runtime: tasks, managers: managers, log: log) { known in
-            do {
-                try record.update { $0.managers = known }
-            } catch { log.warning("cannot keep the list of managers: \(error)") }
-        }
         let slot = ManagerSlot()
         let parts = MembershipKeeper.Parts(
-            open: { try openManager($0, credentials, connections, folder, hostRoutes, overlayMTU, log) }, wipe: wipe)
+            open: { try openManager($0, credentials, keys, connections, surroundings, log) }, wipe: surroundings.wipe)
         do {
-            try await worker.restore()
-            if membership.raftID != 0 { slot.set(try parts.open(membership)) }
-            let keeper = MembershipKeeper(
-                record: record, credentials: credentials, connections: connections, slot: slot, worker: worker,
-                parts: parts, log: log
-            ) { try await tasks.describe() }
-            return NodeRuntime(record, credentials, connections, keeper, slot, worker, tasks, listener, log)
+            if record.value.raftID != 0 { slot.set(try parts.open(record.value)) }
         } catch {
-            await worker.stop()
-            await tasks.stop()
             connections.close()
             throw error
         }
+        let keeper = MembershipKeeper(
+            record: record, credentials: credentials, keys: keys, connections: connections, slot: slot,
+            worker: agent.worker, parts: parts, log: log
+        ) { try await agent.tasks.describe() }
+        return NodeRuntime(agent, credentials, keys, connections, keeper, slot, listener, log)
     }
 
     private init(
-        _ record: MembershipRecord, _ credentials: CredentialStore, _ connections: NodeConnections,
-        _ keeper: MembershipKeeper, _ slot: ManagerSlot, _ worker: Worker, _ tasks: ContainerTasks,
-        _ listener: consuming OwnedDescriptor,
-        _ log: Logger
+        _ agent: LocalAgent, _ credentials: CredentialStore, _ keys: KeyRing, _ connections: NodeConnections,
+        _ keeper: MembershipKeeper, _ slot: ManagerSlot, _ listener: consuming OwnedDescriptor, _ log: Logger
     ) {
-        self.record = record
+        record = agent.record
+        worker = agent.worker
+        tasks = agent.tasks
         self.credentials = credentials
+        self.keys = keys
         self.connections = connections
         self.keeper = keeper
         self.slot = slot
-        self.worker = worker
-        self.tasks = tasks
         self.listener = Mutex(consume listener)
         self.log = log
     }
@@ -101,20 +98,25 @@ final class NodeRuntime: Sendable {
     }
 
     private static func openManager(
-        _ membership: NodeMembership, _ credentials: CredentialStore, _ connections: NodeConnections,
-        _ folder: StateFolder, _ hostRoutes: [IPv4Network], _ overlayMTU: UInt16, _ log: Logger
+        _ membership: NodeMembership, _ credentials: CredentialStore, _ keys: KeyRing, _ connections: NodeConnections,
+        _ surroundings: Surroundings, _ log: Logger
     ) throws -> Manager {
-        let files = try PosixLogFiles(folder: "\(folder.path)/raft")
+        let files = try PosixLogFiles(folder: "\(surroundings.folder.path)/raft")
         let (storage, restored, snapshot) = try SegmentedStorage.open(
-            files, founders: membership.isFounder ? [membership.raftID] : [])
+            files, founders: membership.isFounder ? [membership.raftID] : [], sealing: try keys.logSealing())
         let manager = try Manager(
             settings: .init(
-                raftID: membership.raftID, address: membership.advertiseAddress, hostRoutes: hostRoutes,
-                overlayMTU: overlayMTU),
+                raftID: membership.raftID, address: membership.advertiseAddress,
+                hostRoutes: surroundings.hostRoutes, overlayMTU: surroundings.overlayMTU),
             credentials: credentials, connections: connections, peers: membership.peers, log: log)
         try manager.start(
             storage: storage, restored: restored, snapshot: snapshot, seed: UInt64.random(in: .min ... .max))
         return manager
+    }
+
+    /// Locks the node's keys on disk as this manager's state says, now rather than in a moment.
+    func followLock() throws {
+        if let cluster = manager?.tables.cluster { try keys.follow(cluster) }
     }
 
     /// Until cancelled, or until a part of it fails.
@@ -133,17 +135,8 @@ final class NodeRuntime: Sendable {
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { try await server.serve() }
             group.addTask { [keeper] in try await keeper.run() }
-            do {
-                try await group.next()
-            } catch {
-                group.cancelAll()
-                await worker.stop()
-                await tasks.stop()
-                throw error
-            }
-            group.cancelAll()
+            defer { group.cancelAll() }
+            try await group.next()
         }
-        await worker.stop()
-        await tasks.stop()
     }
 }

@@ -79,6 +79,30 @@ public actor FakeCluster: ClusterPort {
         member = Membership(state: .inactive)
     }
 
+    public func unlockKey() -> String? { state.cluster?.unlockKey.map { "key of \($0.bytes[0])" } }
+    public nonisolated func freshUnlockKey() -> UnlockKey {
+        var random = SeededRandom(seed: UInt64(truncatingIfNeeded: ids.next()))
+        return UnlockKey(using: &random)
+    }
+
+    public func unlock(key: String) throws {
+        guard member.state == .locked else { throw Failure(.conflict, "swarm is not locked") }
+        guard key == "SWMKEY-1-right" else { throw Failure(.unauthenticated, "invalid key") }
+        member.state = .active
+    }
+
+    public func planRecovery(_ request: RecoveryRequest) throws -> RecoveryPlan {
+        let address = request.advertiseAddress.isEmpty ? "10.1.0.1:2377" : request.advertiseAddress
+        return RecoveryPlan(node: NodeID(value: 77), address: address, lost: [], tables: state)
+    }
+
+    public func recover(_ request: RecoveryRequest) throws -> RecoveryPlan {
+        recoveries += 1
+        return try planRecovery(request)
+    }
+
+    public private(set) var recoveries = 0
+
     public func joinTokens() -> TokenPair { tokens }
 
     public func rotateToken(of role: NodeRole) {

@@ -750,6 +750,12 @@ public nonisolated struct WireCluster: @unchecked Sendable {
     set {_uniqueStorage()._revocations = newValue}
   }
 
+  /// 32 bytes where managers lock what they keep on disk; empty where they do not.
+  public var unlockKey: Data {
+    get {_storage._unlockKey}
+    set {_uniqueStorage()._unlockKey = newValue}
+  }
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
@@ -2013,7 +2019,7 @@ nonisolated extension WireIPv4Network: SwiftProtobuf.Message, SwiftProtobuf._Mes
 
 nonisolated extension WireCluster: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".Cluster"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}id\0\u{1}meta\0\u{1}spec\0\u{1}authority\0\u{1}tokens\0\u{3}address_pools\0\u{3}subnet_prefix_length\0\u{3}data_path_port\0\u{1}revocations\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}id\0\u{1}meta\0\u{1}spec\0\u{1}authority\0\u{1}tokens\0\u{3}address_pools\0\u{3}subnet_prefix_length\0\u{3}data_path_port\0\u{1}revocations\0\u{4}\u{6}unlock_key\0")
 
   fileprivate class _StorageClass {
     var _id: Data = Data()
@@ -2025,6 +2031,7 @@ nonisolated extension WireCluster: SwiftProtobuf.Message, SwiftProtobuf._Message
     var _subnetPrefixLength: UInt32 = 0
     var _dataPathPort: UInt32 = 0
     var _revocations: [WireRevocation] = []
+    var _unlockKey: Data = Data()
 
       // This property is used as the initial default value for new instances of the type.
       // The type itself is protecting the reference to its storage via CoW semantics.
@@ -2044,6 +2051,7 @@ nonisolated extension WireCluster: SwiftProtobuf.Message, SwiftProtobuf._Message
       _subnetPrefixLength = source._subnetPrefixLength
       _dataPathPort = source._dataPathPort
       _revocations = source._revocations
+      _unlockKey = source._unlockKey
     }
   }
 
@@ -2071,6 +2079,7 @@ nonisolated extension WireCluster: SwiftProtobuf.Message, SwiftProtobuf._Message
         case 7: try { try decoder.decodeSingularUInt32Field(value: &_storage._subnetPrefixLength) }()
         case 8: try { try decoder.decodeSingularUInt32Field(value: &_storage._dataPathPort) }()
         case 9: try { try decoder.decodeRepeatedMessageField(value: &_storage._revocations) }()
+        case 15: try { try decoder.decodeSingularBytesField(value: &_storage._unlockKey) }()
         default: break
         }
       }
@@ -2110,6 +2119,9 @@ nonisolated extension WireCluster: SwiftProtobuf.Message, SwiftProtobuf._Message
       if !_storage._revocations.isEmpty {
         try visitor.visitRepeatedMessageField(value: _storage._revocations, fieldNumber: 9)
       }
+      if !_storage._unlockKey.isEmpty {
+        try visitor.visitSingularBytesField(value: _storage._unlockKey, fieldNumber: 15)
+      }
     }
     try unknownFields.traverse(visitor: &visitor)
   }
@@ -2128,6 +2140,7 @@ nonisolated extension WireCluster: SwiftProtobuf.Message, SwiftProtobuf._Message
         if _storage._subnetPrefixLength != rhs_storage._subnetPrefixLength {return false}
         if _storage._dataPathPort != rhs_storage._dataPathPort {return false}
         if _storage._revocations != rhs_storage._revocations {return false}
+        if _storage._unlockKey != rhs_storage._unlockKey {return false}
         return true
       }
       if !storagesAreEqual {return false}

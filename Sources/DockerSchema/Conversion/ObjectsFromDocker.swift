@@ -20,12 +20,9 @@ extension ClusterModel.ClusterSpec {
     /// What the request leaves out stays as it is.
     ///
     /// - Throws: ``Failure`` with code `invalidArgument`, naming the field.
-    public mutating func merge(_ docker: Docker.SwarmSpec, warnings: inout [String]) throws(Failure) {
+    public mutating func merge(_ docker: Docker.SwarmSpec) throws(Failure) {
         if let name = docker.Name?.nonEmpty, name != "default" {
             throw Failure(.invalidArgument, "Name: a cluster's name is \"default\" and cannot be changed")
-        }
-        if docker.EncryptionConfig?.AutoLockManagers == true {
-            warnings.append("EncryptionConfig.AutoLockManagers is not supported and was ignored")
         }
         labels = docker.Labels ?? labels
         taskHistoryLimit = docker.Orchestration?.TaskHistoryRetentionLimit ?? taskHistoryLimit

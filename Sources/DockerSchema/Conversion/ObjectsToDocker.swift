@@ -145,6 +145,7 @@ extension Docker.Swarm {
         CreatedAt = cluster.meta.createdAt.rfc3339
         UpdatedAt = cluster.meta.updatedAt.rfc3339
         Spec = Docker.SwarmSpec(cluster.spec)
+        Spec.EncryptionConfig = Docker.EncryptionConfig(AutoLockManagers: cluster.unlockKey != nil)
         TLSInfo = Docker.TLSInfo(TrustRoot: cluster.authority.rootCertificate)
         RootRotationInProgress = false
         DefaultAddrPool = cluster.addressPools.map(\.description)

@@ -66,6 +66,7 @@ extension Docker {
 
     public struct EncryptionConfig: Codable, Hashable, Sendable {
         public var AutoLockManagers: Bool?
+        public init(AutoLockManagers: Bool? = nil) { self.AutoLockManagers = AutoLockManagers }
     }
 
     public struct SwarmInit: Codable, Hashable, Sendable {
@@ -77,6 +78,8 @@ extension Docker {
         public var SubnetSize: UInt8?
         public var Availability: String?
         public var Spec: SwarmSpec?
+        public var AutoLockManagers: Bool?
+        public var ForceNewCluster: Bool?
         public init() {}
     }
 

@@ -14,7 +14,10 @@ enum DockerTexts {
                 .unavailable,
                 "This node is joining a swarm and is not ready yet" + reason(membership) + ". Try again in a moment.")
         case .locked:
-            Failure(.unavailable, "Swarm is encrypted and needs to be unlocked before it can be used.")
+            Failure(
+                .unavailable,
+                "Swarm is encrypted and needs to be unlocked before it can be used. Please use \"swarmctl unlock\" to "
+                    + "unlock it.")
         case .error:
             Failure(.unavailable, "This node's membership is broken" + reason(membership))
         case .active where !membership.isManager:

@@ -11,6 +11,9 @@ extension EngineAPI {
         case .swarmInit: try await swarmInit(exchange)
         case .swarmJoin: try await swarmJoin(exchange)
         case .swarmLeave: try await swarmLeave(exchange)
+        case .swarmUnlockKey: try await swarmUnlockKey()
+        case .swarmUnlock: try await swarmUnlock(exchange)
+        case .swarmRecover: try await swarmRecover(exchange)
         default: try await swarmUpdate(exchange)
         }
     }
@@ -26,6 +29,13 @@ extension EngineAPI {
 
     private func swarmInit(_ exchange: Exchange) async throws -> Response {
         let docker = try await exchange.body(Docker.SwarmInit.self).value
+        if docker.ForceNewCluster == true {
+            let plan = try await cluster.recover(
+                RecoveryRequest(
+                    listenAddress: docker.ListenAddr ?? "", advertiseAddress: docker.AdvertiseAddr ?? "",
+                    dataPathAddress: docker.DataPathAddr ?? ""))
+            return try Reply.json(plan.node.description)
+        }
         guard await cluster.membership().state == .inactive else { throw DockerTexts.alreadyInSwarm }
         var request = InitRequest(
             listenAddress: docker.ListenAddr ?? "", advertiseAddress: docker.AdvertiseAddr ?? "",
@@ -51,9 +61,9 @@ extension EngineAPI {
                 throw Failure(.invalidArgument, "SubnetSize: \(length) does not fit the pools, or is above 29")
             }
         }
-        // There is nowhere to put warnings in this answer, which is the node's id alone.
-        var warnings: [String] = []
-        if let spec = docker.Spec { try request.spec.merge(spec, warnings: &warnings) }
+        if let spec = docker.Spec { try request.spec.merge(spec) }
+        request.locksManagers =
+            docker.AutoLockManagers ?? false || docker.Spec?.EncryptionConfig?.AutoLockManagers ?? false
         return try Reply.json(try await cluster.initialize(request).description)
     }
 
@@ -79,16 +89,44 @@ extension EngineAPI {
         return Reply.empty()
     }
 
+    private func swarmUnlockKey() async throws -> Response {
+        if let refusal = DockerTexts.refusal(of: await cluster.membership()) { throw refusal }
+        return try Reply.json(Docker.UnlockKey(UnlockKey: try await cluster.unlockKey() ?? ""))
+    }
+
+    private func swarmUnlock(_ exchange: Exchange) async throws -> Response {
+        let body = try await exchange.body(Docker.UnlockKey.self).value
+        try await cluster.unlock(key: body.UnlockKey)
+        return Reply.empty()
+    }
+
+    /// Not Docker's: says what will become of the cluster before anything is done, and does it when asked to.
+    private func swarmRecover(_ exchange: Exchange) async throws -> Response {
+        let docker = try await exchange.body(Docker.RecoveryRequest.self).value
+        let request = RecoveryRequest(
+            listenAddress: docker.ListenAddr ?? "", advertiseAddress: docker.AdvertiseAddr ?? "",
+            dataPathAddress: docker.DataPathAddr ?? "")
+        let plan =
+            exchange.query.flag("dryrun")
+            ? try await cluster.planRecovery(request) : try await cluster.recover(request)
+        return try Reply.json(Docker.RecoveryPlan(plan))
+    }
+
     private func swarmUpdate(_ exchange: Exchange) async throws -> Response {
         let body = try await exchange.body(Docker.SwarmSpec.self)
         let version = try exchange.query.version()
         try await write { tables in
             guard var stored = tables.cluster else { throw DockerTexts.notInSwarm }
             try Self.checkVersion(version, stored.meta, "the swarm")
-            var warnings: [String] = []
             let before = stored.spec
-            try stored.spec.merge(body.value, warnings: &warnings)
-            return stored.spec == before ? [] : [.update(.cluster(stored), bySpec: true)]
+            try stored.spec.merge(body.value)
+            let lock = stored.unlockKey
+            if let locks = body.value.EncryptionConfig?.AutoLockManagers, locks != (lock != nil) {
+                stored.unlockKey = locks ? cluster.freshUnlockKey() : nil
+            } else if lock != nil, exchange.query.flag("rotateManagerUnlockKey") {
+                stored.unlockKey = cluster.freshUnlockKey()
+            }
+            return stored.spec == before && stored.unlockKey == lock ? [] : [.update(.cluster(stored), bySpec: true)]
         }
         if exchange.query.flag("rotateWorkerToken") { try await cluster.rotateToken(of: .worker) }
         if exchange.query.flag("rotateManagerToken") { try await cluster.rotateToken(of: .manager) }

@@ -29,6 +29,22 @@ public protocol ClusterPort: Sendable {
     /// Makes the role's old token worthless.
     func rotateToken(of role: NodeRole) async throws
 
+    /// The key that unlocks a manager after a restart; nil where none is needed.
+    func unlockKey() async throws -> String?
+    /// 256 random bits, for locking the managers.
+    func freshUnlockKey() -> UnlockKey
+    /// Lets a locked manager take part again.
+    ///
+    /// - Throws: ``Failure``: `unauthenticated` for a wrong key, `conflict` where nothing is locked.
+    func unlock(key: String) async throws
+
+    /// What this manager keeps, and what is lost, when it goes on alone because most managers are gone for good.
+    ///
+    /// - Throws: ``Failure`` `failedPrecondition` while the managers have a leader.
+    func planRecovery(_ request: RecoveryRequest) async throws -> RecoveryPlan
+    /// Makes this manager a cluster of one.
+    func recover(_ request: RecoveryRequest) async throws -> RecoveryPlan
+
     /// Every known manager, with what Raft knows of it.
     func managerHealth() async -> [NodeID: ManagerHealth]
 
@@ -92,11 +108,13 @@ public struct InitRequest: Hashable, Sendable {
     public var subnetPrefixLength: UInt8?
     public var availability: NodeAvailability
     public var spec: ClusterSpec
+    /// A manager that was restarted is of no use until somebody unlocks it.
+    public var locksManagers: Bool
 
     public init(
         listenAddress: String = "", advertiseAddress: String = "", dataPathAddress: String = "",
         dataPathPort: UInt16? = nil, addressPools: [IPv4Network] = [], subnetPrefixLength: UInt8? = nil,
-        availability: NodeAvailability = .active, spec: ClusterSpec = ClusterSpec()
+        availability: NodeAvailability = .active, spec: ClusterSpec = ClusterSpec(), locksManagers: Bool = false
     ) {
         self.listenAddress = listenAddress
         self.advertiseAddress = advertiseAddress
@@ -106,6 +124,37 @@ public struct InitRequest: Hashable, Sendable {
         self.subnetPrefixLength = subnetPrefixLength
         self.availability = availability
         self.spec = spec
+        self.locksManagers = locksManagers
+    }
+}
+
+/// Where a manager that goes on alone is; an empty text leaves it as it was.
+public struct RecoveryRequest: Hashable, Sendable {
+    public var listenAddress: String
+    public var advertiseAddress: String
+    public var dataPathAddress: String
+
+    public init(listenAddress: String = "", advertiseAddress: String = "", dataPathAddress: String = "") {
+        self.listenAddress = listenAddress
+        self.advertiseAddress = advertiseAddress
+        self.dataPathAddress = dataPathAddress
+    }
+}
+
+/// What a cluster of one has of the cluster before it.
+public struct RecoveryPlan: Sendable {
+    public var node: NodeID
+    /// `HOST:PORT` that it is reached at from then on.
+    public var address: String
+    /// Managers that are none any more.
+    public var lost: [Node]
+    public var tables: ClusterTables
+
+    public init(node: NodeID, address: String, lost: [Node], tables: ClusterTables) {
+        self.node = node
+        self.address = address
+        self.lost = lost
+        self.tables = tables
     }
 }
 

@@ -8,9 +8,9 @@ enum Route: Hashable, Sendable {
     case version
     case info
     case events
-    case swarmInspect, swarmInit, swarmJoin, swarmLeave, swarmUpdate
+    case swarmInspect, swarmInit, swarmJoin, swarmLeave, swarmUpdate, swarmUnlockKey, swarmUnlock
     /// Not Docker's.
-    case networkCheck
+    case swarmRecover, networkCheck
     case nodeList
     case nodeInspect(String), nodeUpdate(String), nodeRemove(String)
     case serviceList, serviceCreate
@@ -82,6 +82,9 @@ enum Route: Hashable, Sendable {
         case (.post, ["join"]): .swarmJoin
         case (.post, ["leave"]): .swarmLeave
         case (.post, ["update"]): .swarmUpdate
+        case (.get, ["unlockkey"]): .swarmUnlockKey
+        case (.post, ["unlock"]): .swarmUnlock
+        case (.post, ["recover"]): .swarmRecover
         case (.get, ["network", "check"]): .networkCheck
         default: nil
         }

@@ -9,6 +9,7 @@ struct InitCommand: EngineCommand {
             EXAMPLES
               swarmctl init
               swarmctl init --advertise-addr 192.0.2.10
+              swarmctl init --autolock               a restarted manager needs a key
             """)
 
     @OptionGroup var connection: ConnectionOptions
@@ -21,6 +22,7 @@ struct InitCommand: EngineCommand {
     @Option(name: .customLong("default-addr-pool-mask-length"), help: "Prefix length of a network (24).")
     var maskLength: UInt8?
     @Option(help: "active, pause or drain.") var availability = "active"
+    @Flag(help: "A manager that was restarted takes part only once it is unlocked.") var autolock = false
     @Option(help: "Ended tasks kept for each slot (5).") var taskHistoryLimit: UInt64?
     @Option(help: "Validity of a node's certificate (2160h).") var certExpiry: String?
     @Option(help: "Time between two heartbeats (5s).") var dispatcherHeartbeat: String?
@@ -40,11 +42,18 @@ struct InitCommand: EngineCommand {
         spec.Dispatcher = try dispatcherHeartbeat.map {
             Docker.DispatcherConfig(HeartbeatPeriod: try FlagValue.duration($0))
         }
+        if autolock { spec.EncryptionConfig = Docker.EncryptionConfig(AutoLockManagers: true) }
+        request.AutoLockManagers = autolock
         request.Spec = spec
         let id = try await engine.post(["swarm", "init"], [], request, as: String.self)
         Console.line("Swarm initialized: current node (\(id)) is now a manager.\n")
         try await TokenCommand.printJoinLine(engine, role: .worker)
         Console.line("To add a manager to this swarm, run 'swarmctl token manager' and follow the instructions.")
+        if autolock {
+            let key = try await engine.get(["swarm", "unlockkey"], as: Docker.UnlockKey.self).UnlockKey
+            Console.line("")
+            UnlockKeyCommand.explain(key)
+        }
     }
 }
 

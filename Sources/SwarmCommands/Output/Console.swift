@@ -21,6 +21,34 @@ enum Console {
     /// Replaces the terminal's current line.
     static func status(_ text: String) { write("\r\u{1b}[K" + text, to: .standardOutput) }
 
+    /// A line of standard input; on a terminal it is asked for and not shown.
+    static func secret(_ prompt: String) throws -> String {
+        guard isatty(STDIN_FILENO) == 1 else { return (readLine() ?? "").trimmingCharacters(in: .whitespaces) }
+        var settings = termios()
+        guard tcgetattr(STDIN_FILENO, &settings) == 0 else { throw CommandFailure("cannot use the terminal") }
+        let before = settings
+        settings.c_lflag &= ~tcflag_t(ECHO)
+        tcsetattr(STDIN_FILENO, TCSANOW, &settings)
+        defer {
+            var before = before
+            tcsetattr(STDIN_FILENO, TCSANOW, &before)
+            error("")
+        }
+        write(prompt, to: .standardError)
+        return (readLine() ?? "").trimmingCharacters(in: .whitespaces)
+    }
+
+    /// Asks on the terminal.
+    ///
+    /// - Throws: ``CommandFailure`` where nobody can answer.
+    static func confirms(_ prompt: String) throws -> Bool {
+        guard isatty(STDIN_FILENO) == 1 else {
+            throw CommandFailure("nobody can be asked, as standard input is no terminal: say --yes")
+        }
+        write(prompt, to: .standardError)
+        return ["y", "yes"].contains((readLine() ?? "").trimmingCharacters(in: .whitespaces).lowercased())
+    }
+
     private static func write(_ text: String, to handle: FileHandle) { write(Data(text.utf8), to: handle) }
 
     private static func write(_ data: Data, to handle: FileHandle) {

@@ -1,0 +1,123 @@
+import CSodium
+public import ClusterModel
+public import Primitives
+
+/// The secrets that a node keeps: under which its log is sealed, and by which it proves who it is.
+public struct NodeKeys: Hashable, Sendable {
+    /// ``logKeyBytes`` of them.
+    public var logKey: [UInt8]
+    public var privateKeyPEM: String
+
+    public static let logKeyBytes = 32
+
+    /// A fresh key for the log, beside the private key of a certificate.
+    public init(privateKeyPEM: String, using random: inout some RandomNumberGenerator) {
+        self.privateKeyPEM = privateKeyPEM
+        logKey = (0..<NodeKeys.logKeyBytes).map { _ in UInt8.random(in: .min ... .max, using: &random) }
+    }
+
+    fileprivate init?(encoded: [UInt8]) {
+        guard encoded.count > NodeKeys.logKeyBytes else { return nil }
+        logKey = Array(encoded[..<NodeKeys.logKeyBytes])
+        privateKeyPEM = String(decoding: encoded[NodeKeys.logKeyBytes...], as: UTF8.self)
+    }
+
+    fileprivate var encoded: [UInt8] { logKey + Array(privateKeyPEM.utf8) }
+}
+
+/// A node's keys as a file: as they are, or locked by the cluster's unlock key.
+public struct KeyFile: Hashable, Sendable {
+    public enum Content: Hashable, Sendable {
+        case open(NodeKeys)
+        /// A nonce, the keys sealed with XChaCha20-Poly1305, a tag.
+        case locked([UInt8])
+    }
+
+    public var content: Content
+    /// The version of the cluster's settings that said whether and how to lock: an older one changes nothing any more.
+    public var version: UInt64
+
+    private static let magic = "swarm node keys 1"
+
+    public init(_ keys: NodeKeys, version: UInt64 = 0) {
+        content = .open(keys)
+        self.version = version
+    }
+
+    /// Locks the keys so that only `key` opens them again.
+    ///
+    /// - Parameters:
+    ///   - node: whose keys they are: the file is of no use in another node's place.
+    ///   - random: must be fit for keys (`SystemRandomNumberGenerator`) outside of tests.
+    public init(
+        locking keys: NodeKeys, with key: UnlockKey, of node: NodeID, version: UInt64,
+        using random: inout some RandomNumberGenerator
+    ) throws(Failure) {
+        guard sodium_init() >= 0 else { throw Failure(.internal, "libsodium cannot be used on this machine") }
+        let nonceBytes = Int(crypto_aead_xchacha20poly1305_ietf_NPUBBYTES)
+        let tagBytes = Int(crypto_aead_xchacha20poly1305_ietf_ABYTES)
+        let nonce = (0..<nonceBytes).map { _ in UInt8.random(in: .min ... .max, using: &random) }
+        let text = keys.encoded
+        let context = Array(node.description.utf8)
+        var sealed = [UInt8](repeating: 0, count: text.count + tagBytes)
+        var length: UInt64 = 0
+        let status = crypto_aead_xchacha20poly1305_ietf_encrypt(
+            &sealed, &length, text, UInt64(text.count), context, UInt64(context.count), nil, nonce, key.bytes)
+        guard status == 0 else { throw Failure(.internal, "libsodium did not seal the node's keys") }
+        content = .locked(nonce + sealed)
+        self.version = version
+    }
+
+    /// The keys; nil when `key` is not the one that they were locked with, or they were changed since.
+    public static func unlock(_ locked: [UInt8], with key: UnlockKey, of node: NodeID) -> NodeKeys? {
+        let nonceBytes = Int(crypto_aead_xchacha20poly1305_ietf_NPUBBYTES)
+        let tagBytes = Int(crypto_aead_xchacha20poly1305_ietf_ABYTES)
+        guard sodium_init() >= 0, locked.count > nonceBytes + tagBytes else { return nil }
+        let nonce = Array(locked[..<nonceBytes])
+        let sealed = Array(locked[nonceBytes...])
+        let context = Array(node.description.utf8)
+        var text = [UInt8](repeating: 0, count: sealed.count - tagBytes)
+        var length: UInt64 = 0
+        let status = crypto_aead_xchacha20poly1305_ietf_decrypt(
+            &text, &length, nil, sealed, UInt64(sealed.count), context, UInt64(context.count), nonce, key.bytes)
+        return status == 0 ? NodeKeys(encoded: text) : nil
+    }
+
+    /// Three lines: what it is and whether it is open or locked, the version, the bytes in hexadecimal.
+    public var text: String {
+        let (state, bytes) =
+            switch content {
+            case .open(let keys): ("open", keys.encoded)
+            case .locked(let sealed): ("locked", sealed)
+            }
+        return "\(KeyFile.magic) \(state)\n\(version)\n\(Hexadecimal.text(of: bytes))\n"
+    }
+
+    /// - Parameter path: for the message.
+    /// - Throws: ``Failure`` `dataLoss` naming the file.
+    public init(parsing text: String, path: String) throws(Failure) {
+        let lines = text.split(separator: "\n", omittingEmptySubsequences: false)
+        if let first = lines.first, first.hasPrefix("swarm node keys "), !first.hasPrefix(KeyFile.magic + " ") {
+            throw Failure(
+                .failedPrecondition, "\(path) is \"\(first)\", this swarmd reads \"\(KeyFile.magic)\": upgrade it")
+        }
+        guard lines.count >= 3, let version = UInt64(lines[1]), let bytes = Hexadecimal.bytes(of: lines[2]) else {
+            throw KeyFile.damage(path)
+        }
+        self.version = version
+        switch lines[0] {
+        case "\(KeyFile.magic) open":
+            guard let keys = NodeKeys(encoded: bytes) else { throw KeyFile.damage(path) }
+            content = .open(keys)
+        case "\(KeyFile.magic) locked": content = .locked(bytes)
+        default: throw KeyFile.damage(path)
+        }
+    }
+
+    private static func damage(_ path: String) -> Failure {
+        Failure(
+            .dataLoss,
+            "\(path) is damaged, and without the node's keys it cannot take part: `swarmctl leave --force`, then join the "
+                + "cluster again")
+    }
+}

@@ -1,0 +1,107 @@
+import ClusterIdentity
+import ClusterModel
+import ClusterState
+import ClusterWire
+import DurableLog
+import EngineAPI
+import LinuxSystem
+import Logging
+import ManagerNode
+import Primitives
+
+/// Where this node is to be from then on, and what it needs to go on alone.
+private struct Survivor {
+    let agent: LocalAgent
+    let keys: KeyRing
+    let credentials: Credentials
+    let addresses: NodeAddresses
+
+    var id: NodeID { credentials.identity.node }
+}
+
+extension Daemon {
+    /// - Throws: ``Failure`` `failedPrecondition` while the managers have a leader.
+    func planRecovery(_ request: RecoveryRequest) throws -> RecoveryPlan {
+        guard let manager = runtime?.manager else { throw notASurvivor }
+        guard manager.leaderID == nil else {
+            throw Failure(
+                .failedPrecondition,
+                "the managers have a leader, so nothing has to be recovered: `swarmctl node demote` and `swarmctl node rm` "
+                    + "take out managers that are gone")
+        }
+        let survivor = try survivor(request)
+        return plan(survivor, manager.tables)
+    }
+
+    private var notASurvivor: Failure {
+        switch state {
+        case .locked: Failure(.failedPrecondition, "this manager is locked: `swarmctl unlock` first")
+        default:
+            Failure(
+                .failedPrecondition,
+                "only a manager of a swarm that has lost most of its managers can go on alone, and this node is none")
+        }
+    }
+
+    private func plan(_ survivor: Survivor, _ tables: ClusterTables) -> RecoveryPlan {
+        RecoveryPlan(
+            node: survivor.id, address: survivor.addresses.advertise,
+            lost: SoleManager(tables).lost(besides: survivor.id), tables: tables)
+    }
+
+    private func survivor(_ request: RecoveryRequest) throws -> Survivor {
+        guard case .member(let runtime, let agent, _) = state else { throw notASurvivor }
+        let now = agent.record.value
+        let isMoved = !request.advertiseAddress.isEmpty
+        let addresses = try machine.addresses(
+            listen: request.listenAddress.isEmpty ? now.listenAddress : request.listenAddress,
+            advertise: isMoved ? request.advertiseAddress : now.advertiseAddress,
+            dataPath: request.dataPathAddress.isEmpty && !isMoved ? now.dataPathAddress : request.dataPathAddress)
+        return Survivor(
+            agent: agent, keys: runtime.keys, credentials: runtime.credentials.current, addresses: addresses)
+    }
+
+    /// Makes this manager a cluster of one, from all that its log holds.
+    func recover(_ request: RecoveryRequest) async throws -> RecoveryPlan {
+        try await changing { daemon in
+            _ = try daemon.planRecovery(request)
+            let survivor = try daemon.survivor(request)
+            // The log is written by one at a time.
+            await daemon.stop()
+            do {
+                let tables = try daemon.replaceLog(survivor)
+                try await daemon.start(survivor.agent.record.value, survivor.credentials, survivor.keys)
+                daemon.log.notice("this manager goes on alone, from change \(tables.index)")
+                return daemon.plan(survivor, tables)
+            } catch {
+                // As before: what was not replaced as a whole was not replaced.
+                try await daemon.start(survivor.agent.record.value, survivor.credentials, survivor.keys)
+                throw error
+            }
+        }
+    }
+
+    /// - Returns: the state before it.
+    private func replaceLog(_ survivor: Survivor) throws -> ClusterTables {
+        let raftID = UInt64.random(in: 1 ... .max)
+        let now = Clock.wallTime
+        var stored = try StoredState(
+            try PosixLogFiles(folder: "\(folder.path)/raft"), sealing: try survivor.keys.logSealing())
+        defer { stored.close() }
+        let node = Node(
+            id: survivor.id, spec: NodeSpec(role: .manager),
+            status: NodeStatus(state: .unknown, message: "goes on alone", since: now),
+            manager: ManagerStatus(raftID: raftID, address: survivor.addresses.advertise))
+        let before = stored.tables
+        try stored.replace(with: SoleManager(before).successor(staying: node, at: now), voter: raftID)
+        try survivor.agent.record.update { membership in
+            membership.raftID = raftID
+            membership.isFounder = false
+            membership.peers = [:]
+            membership.listenAddress = survivor.addresses.listen
+            membership.advertiseAddress = survivor.addresses.advertise
+            membership.dataPathAddress = survivor.addresses.dataPath
+        }
+        return before
+    }
+}
