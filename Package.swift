@@ -200,7 +200,7 @@ let shells: [Target] = [
             "Orchestration", "AgentCore", "LinuxSystem", "ContainerRuntime", "ImageStore", "ClusterIdentity",
             "ClusterWire",
             "EngineAPI", "ManagerNode", "NodeNetwork", "OverlayProtocol", "WorkerNode", protobuf, grpc, logging,
-            argumentParser, x509,
+            nioCore, argumentParser, x509,
         ]),
     program("container-init", ["ContainerInit"], static: true),
     program("raft-bench", [argumentParser, nioCore, nioHPACK, nioHTTP1, nioHTTP2, nioPosix, nioSSL]),

@@ -87,7 +87,7 @@ extension EngineAPI {
         case .events: try await events(exchange)
         case .containerList: try await containerList(exchange)
         case .swarmInspect, .swarmInit, .swarmJoin, .swarmLeave, .swarmUpdate, .swarmUnlockKey, .swarmUnlock,
-            .swarmRecover:
+            .swarmRecover, .swarmBackup, .swarmRestore:
             try await answerSwarm(route, exchange)
         case .nodeList: try await nodeList(exchange)
         case .nodeInspect(let name): try await nodeInspect(name)

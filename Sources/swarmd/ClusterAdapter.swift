@@ -3,10 +3,12 @@ import ClusterMessages
 import ClusterModel
 import ClusterState
 import ClusterWire
+import DurableLog
 import EngineAPI
 import GRPCCore
 import LinuxSystem
 import ManagerNode
+import NIOCore
 import Primitives
 import SwiftProtobuf
 import Synchronization
@@ -79,6 +81,27 @@ struct ClusterAdapter: ClusterPort {
     }
 
     func recover(_ request: RecoveryRequest) async throws -> RecoveryPlan { try await daemon.recover(request) }
+
+    func backUp(key: String?) async throws -> Backup {
+        let tables = try await tables()
+        let given = try key.map { try UnlockKey(parsing: $0) } ?? tables.cluster?.unlockKey
+        let sealing = given ?? freshUnlockKey()
+        guard let logKey = LogKey(sealing.bytes) else { throw Failure(.internal, "a key of another length") }
+        return Backup(
+            newKey: given == nil ? sealing.description : nil,
+            pieces: try ClusterBackup.sealed(tables, with: LogSealing(key: logKey, salt: freshID())))
+    }
+
+    func restore(_ backup: UploadBody, key: String, _ request: RecoveryRequest) async throws -> RecoveryPlan {
+        guard let key = LogKey(try UnlockKey(parsing: key).bytes) else {
+            throw Failure(.internal, "a key of another length")
+        }
+        var opener = try BackupOpener(key: key)
+        var bytes: [UInt8] = []
+        for try await piece in backup { bytes += try opener.append(piece.readableBytesView) }
+        bytes += try opener.finish()
+        return try await daemon.restore(try ClusterBackup.tables(bytes), request)
+    }
 
     // MARK: Tokens
 

@@ -7,7 +7,7 @@ import Primitives
 import WorkerNode
 
 extension Daemon {
-    private func requireOutside() throws(Failure) {
+    func requireOutside() throws(Failure) {
         guard case .outside = state else {
             throw Failure(
                 .unavailable,
@@ -59,15 +59,18 @@ extension Daemon {
     }
 
     /// Keeps who the node is from now on, and takes part.
-    private func begin(_ admitted: Admitted) async throws {
+    ///
+    /// - Parameter prepare: what comes before the node is a member, with its keys.
+    func begin(_ admitted: Admitted, prepare: (KeyRing) throws -> Void = { _ in }) async throws {
         let keys = KeyRing(admitted.keys, node: admitted.credentials.identity.node, folder: folder)
         try keys.save()
+        try prepare(keys)
         try folder.save(admitted.membership, admitted.credentials)
         try await start(admitted.membership, admitted.credentials, keys)
     }
 
     /// The node is as before: unjoined and reusable.
-    private func abandon() async {
+    func abandon() async {
         await stop()
         forgetCluster()
     }

@@ -81,6 +81,28 @@ extension Daemon {
         }
     }
 
+    /// Begins the cluster of a backup again; where that fails this node is as before.
+    func restore(_ backup: ClusterTables, _ request: RecoveryRequest) async throws -> RecoveryPlan {
+        try await changing { daemon in
+            try daemon.requireOutside()
+            let addresses = try daemon.machine.addresses(
+                listen: request.listenAddress, advertise: request.advertiseAddress, dataPath: request.dataPathAddress)
+            let restoring = try Restoring(backup, addresses, try await daemon.machine.description())
+            do {
+                try await daemon.begin(restoring.admitted) { keys in
+                    try restoring.writeLog("\(daemon.folder.path)/raft", try keys.logSealing())
+                }
+            } catch {
+                await daemon.abandon()
+                throw error
+            }
+            daemon.log.notice("this manager begins again from a backup of change \(backup.index)")
+            let node = restoring.admitted.credentials.identity.node
+            return RecoveryPlan(
+                node: node, address: addresses.advertise, lost: SoleManager(backup).lost(besides: node), tables: backup)
+        }
+    }
+
     /// - Returns: the state before it.
     private func replaceLog(_ survivor: Survivor) throws -> ClusterTables {
         let raftID = UInt64.random(in: 1 ... .max)

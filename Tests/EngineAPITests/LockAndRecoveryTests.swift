@@ -1,6 +1,7 @@
 import DockerSchema
 import EngineAPI
 import EngineFakes
+import NIOHTTP1
 import Testing
 
 @Suite struct LockAndRecoveryTests {
@@ -62,6 +63,18 @@ import Testing
             #expect(await engine.cluster.recoveries == 0)
             #expect(try await client.send("POST", "/swarm/recover", request).status == 200)
             #expect(await engine.cluster.recoveries == 1)
+        }
+    }
+
+    @Test func aBackupComesWithItsKeyAndIsRestoredWithIt() async throws {
+        try await FakeEngine.serve { engine in
+            let client = TestClient(engine: engine)
+            let backup = try await client.send("POST", "/swarm/backup")
+            #expect(backup.text == "sealed state")
+            #expect(backup.headers.first(name: "X-Swarm-Backup-Key") == "SWMKEY-1-new")
+            #expect(try await client.send("POST", "/swarm/restore").message.contains("already part of a swarm"))
+            #expect(try await client.send("POST", "/swarm/leave?force=true").status == 200)
+            #expect(try await client.send("POST", "/swarm/restore").message.contains("X-Swarm-Backup-Key is missing"))
         }
     }
 

@@ -1,6 +1,7 @@
 public import ClusterModel
 public import ClusterState
 public import EngineAPI
+import NIOCore
 public import Primitives
 
 /// A cluster of one manager in memory, whose tasks run as soon as they are wanted.
@@ -102,6 +103,19 @@ public actor FakeCluster: ClusterPort {
     }
 
     public private(set) var recoveries = 0
+
+    public func backUp(key: String?) -> Backup {
+        Backup(newKey: key == nil ? "SWMKEY-1-new" : nil, pieces: [Array("sealed ".utf8), Array("state".utf8)])
+    }
+
+    public func restore(_ backup: UploadBody, key: String, _ request: RecoveryRequest) async throws -> RecoveryPlan {
+        guard key == "SWMKEY-1-new" else { throw Failure(.unauthenticated, "invalid key") }
+        var bytes: [UInt8] = []
+        for try await piece in backup { bytes += piece.readableBytesView }
+        guard bytes == Array("sealed state".utf8) else { throw Failure(.dataLoss, "the backup is damaged") }
+        member.state = .active
+        return try planRecovery(request)
+    }
 
     public func joinTokens() -> TokenPair { tokens }
 

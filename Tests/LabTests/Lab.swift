@@ -105,11 +105,15 @@ final class Lab: Sendable {
         sourceLocation: SourceLocation = #_sourceLocation
     ) throws {
         let deadline = Date().addingTimeInterval(seconds)
+        var problem = ""
         while Date() < deadline {
-            if (try? condition()) == true { return }
+            do {
+                if try condition() { return }
+                problem = ""
+            } catch { problem = " (\(error))" }
             usleep(50_000)
         }
-        Issue.record("after \(seconds) s still not: \(what)", sourceLocation: sourceLocation)
+        Issue.record("after \(seconds) s still not: \(what)\(problem)", sourceLocation: sourceLocation)
         throw LabError("not in time: \(what)")
     }
 

@@ -59,9 +59,18 @@ import Testing
             let rows = try lab.on("n1", "node", "ls", "--format", "{{.Status}} {{.ManagerStatus}}")
             return rows.split(separator: "\n").count { $0 == "Ready Leader" || $0 == "Ready Reachable" } == 3
         }
-        for row in try lab.on("n1", "node", "ls", "--format", "{{.ID}} {{.Status}}").split(separator: "\n")
-        where row.hasSuffix(" Down") {
-            try lab.on("n1", "node", "rm", "--force", String(row.prefix { $0 != " " }))
+        try forgetFormerNodes()
+    }
+
+    /// What the machines were before they joined again.
+    private func forgetFormerNodes() throws {
+        let lab = try lab()
+        try lab.waitUntil("four nodes are ready, and no others are known") {
+            let rows = try lab.on("n1", "node", "ls", "--format", "{{.ID}} {{.Status}}").split(separator: "\n")
+            for row in rows where row.hasSuffix(" Down") {
+                try lab.on("n1", "node", "rm", "--force", String(row.prefix { $0 != " " }))
+            }
+            return rows.count { $0.hasSuffix(" Ready") } == 4 && rows.count == 4
         }
     }
 
@@ -91,6 +100,49 @@ import Testing
             "n1", "service", "create", "--no-resolve-image", "--name", "web", "--replicas", "6", "--network", "back",
             "--secret", "hush", "--publish", "8032:80", "box:1", "sh", "-c",
             "mkdir -p /tmp/w && hostname > /tmp/w/index.html && exec httpd -f -h /tmp/w")
+    }
+
+    /// The machine with the state is gone, the backup is not.
+    @Test func aBackupBeginsTheClusterAgainOnAnotherMachine() throws {
+        let lab = try lab()
+        try deploy()
+        let before = try belongings()
+        let file = "/tmp/swarm-test-\(UUID().uuidString).backup"
+        defer { for suffix in ["", ".key"] { try? FileManager.default.removeItem(atPath: file + suffix) } }
+        let made = try lab.on("n1", "backup", file)
+        let key = try #require(made.range(of: "SWMKEY-1-[A-Za-z0-9+/]{43}", options: .regularExpression)).lowerBound
+        let text = String(made[key...].prefix(9 + 43))
+        try lab.on("n1", "backup", "--key-file", "\(file).key", file)
+        #expect(try FileManager.default.attributesOfItem(atPath: file)[.posixPermissions] as? Int == 0o600)
+        #expect(try Command.run(["grep", "-c", "PRIVATE KEY", file]).output == "0\n")
+        try lab.createConfig("later")
+        #expect(try lab.exec("n1", ["swarmctl", "restore", file]).errors.contains("already part of a swarm"))
+
+        let staying = try running("web", on: ["n4"])
+        let containers = try lab.containers(of: staying)
+        for node in ["n1", "n2", "n3"] { try lab.killAndWait(node) }
+        for name in ["identity", "raft"] { try FileManager.default.removeItem(atPath: "\(lab.folder)/n1/lib/\(name)") }
+        try lab.lab("start", "n1")
+        try lab.waitUntil("swarmd answers") { try lab.exec("n1", ["swarmctl", "info"]).status == 0 }
+        let wrong = try lab.exec("n1", ["sh", "-c", "echo \(text) | swarmctl restore \(file)"])
+        #expect(wrong.status == 1 && wrong.errors.contains("invalid key"), "\(wrong)")
+        #expect(try lab.on("n1", "info", "--format", "{{.Swarm.LocalNodeState}}") == "inactive")
+        try lab.on(
+            "n1", "restore", "--key-file", "\(file).key", "--advertise-addr", lab.address(of: "n1"), file)
+        #expect(try belongings() == before)
+        #expect(try !lab.configs().contains("later") && lab.configs().contains("kept"))
+        // The worker knows this address, and goes on with what it runs.
+        try rejoin()
+        #expect(Set(try running("web", on: ["n4"])).isSuperset(of: staying))
+        #expect(try lab.containers(of: staying) == containers)
+        try lab.waitUntil("the service runs", seconds: 60) {
+            try running("web", on: ["n1", "n2", "n3", "n4"]).count == 6
+                && lab.tasks(of: "web").count { $0.desired == "Running" } == 6
+        }
+        try lab.on("n1", "service", "rm", "web")
+        for (kind, name) in [("secret", "hush"), ("config", "kept"), ("network", "back")] {
+            try lab.waitUntil("\(name) is gone") { try lab.exec("n1", ["swarmctl", kind, "rm", name]).status == 0 }
+        }
     }
 
     @Test func R21TheSurvivorOfThreeManagersGoesOnAloneWithEverything() throws {

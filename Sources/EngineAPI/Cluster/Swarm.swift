@@ -14,6 +14,8 @@ extension EngineAPI {
         case .swarmUnlockKey: try await swarmUnlockKey()
         case .swarmUnlock: try await swarmUnlock(exchange)
         case .swarmRecover: try await swarmRecover(exchange)
+        case .swarmBackup: try await swarmBackup(exchange)
+        case .swarmRestore: try await swarmRestore(exchange)
         default: try await swarmUpdate(exchange)
         }
     }
@@ -98,18 +100,6 @@ extension EngineAPI {
         let body = try await exchange.body(Docker.UnlockKey.self).value
         try await cluster.unlock(key: body.UnlockKey)
         return Reply.empty()
-    }
-
-    /// Not Docker's: says what will become of the cluster before anything is done, and does it when asked to.
-    private func swarmRecover(_ exchange: Exchange) async throws -> Response {
-        let docker = try await exchange.body(Docker.RecoveryRequest.self).value
-        let request = RecoveryRequest(
-            listenAddress: docker.ListenAddr ?? "", advertiseAddress: docker.AdvertiseAddr ?? "",
-            dataPathAddress: docker.DataPathAddr ?? "")
-        let plan =
-            exchange.query.flag("dryrun")
-            ? try await cluster.planRecovery(request) : try await cluster.recover(request)
-        return try Reply.json(Docker.RecoveryPlan(plan))
     }
 
     private func swarmUpdate(_ exchange: Exchange) async throws -> Response {

@@ -45,6 +45,15 @@ public protocol ClusterPort: Sendable {
     /// Makes this manager a cluster of one.
     func recover(_ request: RecoveryRequest) async throws -> RecoveryPlan
 
+    /// The whole state, sealed.
+    ///
+    /// - Parameter key: an unlock key's text to seal it with; nil takes the one that managers are locked with, or a new one.
+    func backUp(key: String?) async throws -> Backup
+    /// Begins the cluster of a backup again, with this node as its only manager.
+    ///
+    /// - Throws: ``Failure``: `unauthenticated` for a wrong key; this node is as before then.
+    func restore(_ backup: UploadBody, key: String, _ request: RecoveryRequest) async throws -> RecoveryPlan
+
     /// Every known manager, with what Raft knows of it.
     func managerHealth() async -> [NodeID: ManagerHealth]
 
@@ -125,6 +134,19 @@ public struct InitRequest: Hashable, Sendable {
         self.availability = availability
         self.spec = spec
         self.locksManagers = locksManagers
+    }
+}
+
+/// A backup on its way out.
+public struct Backup: Sendable {
+    /// Where a new key was made: without it the backup is worth nothing.
+    public var newKey: String?
+    /// The file's bytes.
+    public var pieces: any Sequence<[UInt8]> & Sendable
+
+    public init(newKey: String?, pieces: any Sequence<[UInt8]> & Sendable) {
+        self.newKey = newKey
+        self.pieces = pieces
     }
 }
 

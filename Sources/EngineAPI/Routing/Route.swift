@@ -10,7 +10,7 @@ enum Route: Hashable, Sendable {
     case events
     case swarmInspect, swarmInit, swarmJoin, swarmLeave, swarmUpdate, swarmUnlockKey, swarmUnlock
     /// Not Docker's.
-    case swarmRecover, networkCheck
+    case swarmRecover, swarmBackup, swarmRestore, networkCheck
     case nodeList
     case nodeInspect(String), nodeUpdate(String), nodeRemove(String)
     case serviceList, serviceCreate
@@ -85,6 +85,8 @@ enum Route: Hashable, Sendable {
         case (.get, ["unlockkey"]): .swarmUnlockKey
         case (.post, ["unlock"]): .swarmUnlock
         case (.post, ["recover"]): .swarmRecover
+        case (.post, ["backup"]): .swarmBackup
+        case (.post, ["restore"]): .swarmRestore
         case (.get, ["network", "check"]): .networkCheck
         default: nil
         }

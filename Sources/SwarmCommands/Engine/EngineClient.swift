@@ -61,7 +61,7 @@ struct EngineClient: Sendable {
             content = .bytes(ByteBuffer(bytes: try DockerJSON.encode(body)))
             headers.append(("Content-Type", "application/json"))
         }
-        let response = try await open(method, path, query, headers: headers, body: content)
+        let response = try await answer(method, path, query, headers: headers, body: content)
         return try await EngineClient.collect(response)
     }
 
@@ -70,12 +70,15 @@ struct EngineClient: Sendable {
         _ method: String, _ path: [String], _ query: [(String, String)] = [], headers: [(String, String)] = [],
         body: HTTPClientRequest.Body? = nil
     ) async throws -> HTTPClientResponse.Body {
-        try await open(method, path, query, headers: headers, body: body).body
+        try await answer(method, path, query, headers: headers, body: body).body
     }
 
-    private func open(
-        _ method: String, _ path: [String], _ query: [(String, String)], headers: [(String, String)],
-        body: HTTPClientRequest.Body?
+    /// The answer as it is once its head is there.
+    ///
+    /// - Throws: ``CommandFailure`` with the daemon's message for a status of 400 and above.
+    func answer(
+        _ method: String, _ path: [String], _ query: [(String, String)] = [], headers: [(String, String)] = [],
+        body: HTTPClientRequest.Body? = nil
     ) async throws -> HTTPClientResponse {
         var request = HTTPClientRequest(url: base + EngineClient.target(path, query))
         request.method = HTTPMethod(rawValue: method)

@@ -1,0 +1,49 @@
+public import ClusterState
+import Consensus
+public import DurableLog
+public import Primitives
+
+/// A cluster's state as a backup, and back.
+public enum ClusterBackup {
+    /// The state, sealed, as pieces of a file that are made as they are asked for.
+    public static func sealed(
+        _ tables: ClusterTables, with sealing: LogSealing
+    ) throws(Failure) -> some Sequence<[UInt8]> & Sendable {
+        // A backup is of no term, and whoever takes it over begins with a membership of its own.
+        let pieces = Snapshot.pieces(tables, SnapshotMetadata(index: tables.index))
+        return SealedPieces(pieces: pieces, sealer: try BackupSealer(sealing))
+    }
+
+    /// - Throws: ``Failure`` `dataLoss` where these are not a cluster's state.
+    public static func tables(_ bytes: [UInt8]) throws(Failure) -> ClusterTables {
+        do {
+            return try Snapshot.decode(bytes)
+        } catch {
+            throw Failure(.dataLoss, "the backup holds no state that this swarmd reads: \(error)")
+        }
+    }
+}
+
+/// The pieces of a snapshot, sealed one after the other.
+struct SealedPieces<Pieces: Sequence<[UInt8]> & Sendable>: Sequence, Sendable {
+    let pieces: Pieces
+    let sealer: BackupSealer
+
+    struct Iterator: IteratorProtocol {
+        var pieces: Pieces.Iterator
+        var sealer: BackupSealer
+        var isAtEnd = false
+
+        mutating func next() -> [UInt8]? {
+            while let piece = pieces.next() {
+                let sealed = sealer.append(piece)
+                if !sealed.isEmpty { return sealed }
+            }
+            if isAtEnd { return nil }
+            isAtEnd = true
+            return sealer.finish()
+        }
+    }
+
+    func makeIterator() -> Iterator { Iterator(pieces: pieces.makeIterator(), sealer: sealer) }
+}
