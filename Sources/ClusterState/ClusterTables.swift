@@ -51,17 +51,17 @@ public struct ClusterTables: Sendable {
     public func config(named name: String) -> Config? { configNames[name].flatMap { configs[$0] } }
 
     /// Every object, the cluster first, then each kind ordered by id: what a raft snapshot holds.
-    public var objects: [ClusterObject] {
-        (cluster.map { [.cluster($0)] } ?? []) + nodes.sorted.map(ClusterObject.node)
-            + networks.sorted.map(ClusterObject.network) + secrets.sorted.map(ClusterObject.secret)
-            + configs.sorted.map(ClusterObject.config) + services.sorted.map(ClusterObject.service)
-            + tasks.sorted.map(ClusterObject.task)
-    }
+    public var objects: ObjectsInOrder { ObjectsInOrder(self) }
 
     /// The state that a raft snapshot holds.
     public init(objects: some Sequence<ClusterObject>, index: UInt64) {
-        for object in objects { put(object) }
+        restore(objects)
         self.index = index
+    }
+
+    /// Puts in objects as a raft snapshot holds them, some of them at a time; ``skip(to:)`` then tells the index.
+    public mutating func restore(_ objects: some Sequence<ClusterObject>) {
+        for object in objects { put(object) }
     }
 
     private func resolved(_ ids: TreeSet<TaskID>?) -> [ClusterTask] {

@@ -15,8 +15,6 @@ public enum ManagerLimits {
     static let learnerLagEntries: UInt64 = 100
     /// Entries kept behind a snapshot for slow followers.
     static let entriesKeptBehindSnapshot: UInt64 = 500
-    /// A piece of a snapshot on its way to a follower.
-    static let snapshotPieceBytes = 1 << 20
     /// A snapshot larger than this is refused by the receiver.
     static let snapshotBytes = 4 << 30
     /// Changes waiting for the control loops; above it they look at everything instead.
