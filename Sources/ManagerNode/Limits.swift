@@ -1,5 +1,3 @@
-import ClusterState
-
 public enum ManagerLimits {
     /// Raft's tick; the election timeout is 10 to 20 of them.
     static let tick = Duration.milliseconds(50)
@@ -39,10 +37,6 @@ public enum ManagerLimits {
     static let recentEvents = 1_000
     /// Events that wait for one reader; one that is further behind is sent away.
     static let followedEvents = 10_000
-    /// Statuses written by one transaction.
-    static let observationsPerTransaction = 200
-    /// Estimated bytes of the statuses of one transaction: half of what a transaction may have.
-    static let observationBytesPerTransaction = StateLimits.transactionBytes / 2
     /// How long a control loop rests whose transactions were all refused three times in a row; twice as long each further time.
     static let refusedLoopRest = Duration.milliseconds(100)
     /// The rest is doubled so often at most: 6.4 s.
