@@ -47,6 +47,42 @@ public struct SnapshotEncoder: Sendable {
     }
 }
 
+/// A snapshot's pieces, each encoded when it is asked for: no more of it is in memory than one.
+public struct SnapshotPieces<Objects: Sequence<ClusterObject>>: Sequence {
+    private let header: [UInt8]
+    private let objects: Objects
+
+    /// - Parameter objects: in the order of kind and id.
+    public init(index: UInt64, term: UInt64, membership: WireRaftMembership, objects: Objects) {
+        header = SnapshotEncoder().header(index: index, term: term, membership: membership)
+        self.objects = objects
+    }
+
+    public func makeIterator() -> Iterator { Iterator(header, objects.makeIterator()) }
+
+    public struct Iterator: IteratorProtocol {
+        private var header: [UInt8]?
+        private var objects: Objects.Iterator
+        private var encoder: SnapshotEncoder? = SnapshotEncoder()
+
+        init(_ header: [UInt8], _ objects: Objects.Iterator) {
+            self.header = header
+            self.objects = objects
+        }
+
+        public mutating func next() -> [UInt8]? {
+            if let header = header.take() { return header }
+            while let object = objects.next() {
+                if let piece = encoder?.append(object), !piece.isEmpty { return piece }
+            }
+            var encoder = encoder.take()
+            return encoder?.finish()
+        }
+    }
+}
+
+extension SnapshotPieces: Sendable where Objects: Sendable {}
+
 /// Reads what ``SnapshotEncoder`` writes, from chunks of any size.
 public struct SnapshotDecoder: Sendable {
     public enum Element: Hashable, Sendable {

@@ -14,8 +14,7 @@ public struct ClusterTables: Sendable {
     /// The raft index of the last applied transaction, refused ones included.
     public private(set) var index: UInt64 = 0
 
-    private var tasksByService: TreeDictionary<ServiceID, TreeSet<TaskID>> = [:]
-    private var tasksByNode: TreeDictionary<NodeID, TreeSet<TaskID>> = [:]
+    private(set) var taskIndexes = TaskIndexes()
     private var serviceNames: TreeDictionary<String, ServiceID> = [:]
     private var networkNames: TreeDictionary<String, NetworkID> = [:]
     private var secretNames: TreeDictionary<String, SecretID> = [:]
@@ -37,10 +36,30 @@ public struct ClusterTables: Sendable {
     }
 
     /// The service's tasks, ended ones included, ordered by id.
-    public func tasks(of service: ServiceID) -> [ClusterTask] { resolved(tasksByService[service]) }
+    public func tasks(of service: ServiceID) -> [ClusterTask] { resolved(taskIndexes.ids(of: service)) }
+
+    /// The service's tasks of which this is wanted, ordered by id.
+    public func tasks(of service: ServiceID, desiring state: TaskState) -> [ClusterTask] {
+        resolved(taskIndexes.ids(of: service, desiring: state))
+    }
+
+    /// All tasks of which this is wanted, ordered by id.
+    public func tasks(desiring state: TaskState) -> [ClusterTask] { resolved(taskIndexes.ids(desiring: state)) }
+
+    /// The slot's tasks, ended ones included, ordered by id.
+    public func tasks(in slot: TaskSlot) -> [ClusterTask] { resolved(taskIndexes.ids(in: slot)) }
 
     /// The node's tasks, ended ones included, ordered by id.
-    public func tasks(on node: NodeID) -> [ClusterTask] { resolved(tasksByNode[node]) }
+    public func tasks(on node: NodeID) -> [ClusterTask] { resolved(taskIndexes.ids(on: node)) }
+
+    /// Services that have tasks, in an unspecified order: also services that are gone.
+    public var servicesWithTasks: Set<ServiceID> { taskIndexes.services }
+
+    /// Nodes that have tasks, in an unspecified order: also nodes that are gone.
+    public var nodesWithTasks: Set<NodeID> { taskIndexes.nodes }
+
+    /// Slots that have tasks, in an unspecified order.
+    public var slotsWithTasks: Set<TaskSlot> { taskIndexes.slots }
 
     /// The manager with this raft id.
     public func node(ofMember raftID: UInt64) -> Node? { nodesByMember[raftID].flatMap { nodes[$0] } }
@@ -51,22 +70,20 @@ public struct ClusterTables: Sendable {
     public func config(named name: String) -> Config? { configNames[name].flatMap { configs[$0] } }
 
     /// Every object, the cluster first, then each kind ordered by id: what a raft snapshot holds.
-    public var objects: [ClusterObject] {
-        (cluster.map { [.cluster($0)] } ?? []) + nodes.sorted.map(ClusterObject.node)
-            + networks.sorted.map(ClusterObject.network) + secrets.sorted.map(ClusterObject.secret)
-            + configs.sorted.map(ClusterObject.config) + services.sorted.map(ClusterObject.service)
-            + tasks.sorted.map(ClusterObject.task)
-    }
+    public var objects: ObjectsInOrder { ObjectsInOrder(self) }
 
     /// The state that a raft snapshot holds.
     public init(objects: some Sequence<ClusterObject>, index: UInt64) {
-        for object in objects { put(object) }
+        restore(objects)
         self.index = index
     }
 
-    private func resolved(_ ids: TreeSet<TaskID>?) -> [ClusterTask] {
-        (ids?.sorted() ?? []).compactMap { tasks[$0] }
+    /// Puts in objects as a raft snapshot holds them, some of them at a time; ``skip(to:)`` then tells the index.
+    public mutating func restore(_ objects: some Sequence<ClusterObject>) {
+        for object in objects { put(object) }
     }
+
+    private func resolved(_ ids: [TaskID]) -> [ClusterTask] { ids.sorted().compactMap { tasks[$0] } }
 }
 
 /// One object before and after a transaction; a nil is: not there.
@@ -133,8 +150,7 @@ extension ClusterTables {
             object.meta.version = index
             object.meta.updatedAt = time
             if bySpec { object.meta.specVersion = index }
-            remove(current)
-            put(object)
+            replace(current, by: object)
             revoke(from: current, to: object)
             return StateChange(before: current, after: object)
         case .delete(let key, let version):
@@ -188,7 +204,7 @@ extension ClusterTables {
     private mutating func observe(_ current: ClusterObject, _ change: () -> ClusterObject) -> StateChange? {
         let object = change()
         if object == current { return nil }
-        put(object)
+        replace(current, by: object)
         return StateChange(before: current, after: object)
     }
 
@@ -205,6 +221,16 @@ extension ClusterTables {
         if isTaken { throw .nameTaken(kind: kind, name: name) }
     }
 
+    private mutating func replace(_ current: ClusterObject, by object: ClusterObject) {
+        if case .task(let before) = current, case .task(let after) = object {
+            tasks.set(after, for: after.id)
+            taskIndexes.replace(before, by: after)
+        } else {
+            remove(current)
+            put(object)
+        }
+    }
+
     private mutating func put(_ object: ClusterObject) {
         switch object {
         case .cluster(let value): cluster = value
@@ -216,8 +242,7 @@ extension ClusterTables {
             serviceNames[value.spec.name] = value.id
         case .task(let value):
             tasks.set(value, for: value.id)
-            tasksByService[value.serviceID, default: []].insert(value.id)
-            if let node = value.nodeID { tasksByNode[node, default: []].insert(value.id) }
+            taskIndexes.add(value)
         case .network(let value):
             networks.set(value, for: value.id)
             networkNames[value.spec.name] = value.id
@@ -242,8 +267,7 @@ extension ClusterTables {
             serviceNames[value.spec.name] = nil
         case .task(let value):
             tasks.set(nil, for: value.id)
-            ClusterTables.unlink(value.id, from: value.serviceID, in: &tasksByService)
-            if let node = value.nodeID { ClusterTables.unlink(value.id, from: node, in: &tasksByNode) }
+            taskIndexes.remove(value)
         case .network(let value):
             networks.set(nil, for: value.id)
             networkNames[value.spec.name] = nil
@@ -254,13 +278,6 @@ extension ClusterTables {
             configs.set(nil, for: value.id)
             configNames[value.name] = nil
         }
-    }
-
-    private static func unlink<Owner>(
-        _ task: TaskID, from owner: Owner, in index: inout TreeDictionary<Owner, TreeSet<TaskID>>
-    ) {
-        index[owner]?.remove(task)
-        if index[owner]?.isEmpty == true { index[owner] = nil }
     }
 }
 

@@ -25,6 +25,9 @@ public struct Table<Tag: Sendable, Object: Sendable>: Sendable {
         entries.sorted { $0.key < $1.key }.map(\.value.object)
     }
 
+    /// Every id, ordered.
+    var sortedIDs: [Identifier<Tag>] { entries.keys.sorted() }
+
     /// Every object in an unspecified order; only for what does not depend on it (counts, sets, lookups).
     public func forEachUnordered(_ body: (Object) throws -> Void) rethrows {
         for entry in entries { try body(entry.value.object) }

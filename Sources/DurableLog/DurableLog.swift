@@ -9,7 +9,8 @@ public struct SegmentedLog<Files: LogFiles> {
         public var hardState: StoredHardState?
         /// Consecutive. They may begin below the snapshot.
         public var entries: [StoredEntry]
-        public var snapshot: StoredSnapshot?
+        /// Only its beginning has been read.
+        public var snapshot: SnapshotReader<Files>?
     }
 
     private var files: Files
@@ -190,11 +191,18 @@ public struct SegmentedLog<Files: LogFiles> {
     // MARK: Snapshots
 
     /// Keeps a snapshot beside the log, in the place of the one before.
-    public mutating func saveSnapshot(_ snapshot: StoredSnapshot) throws(Failure) {
-        var aside = asideSnapshot(index: snapshot.index, term: snapshot.term, metadata: snapshot.metadata)
+    ///
+    /// - Parameter pieces: its bytes, one piece behind the other.
+    /// - Returns: how many bytes it has.
+    @discardableResult
+    public mutating func saveSnapshot(
+        index: UInt64, term: UInt64, metadata: [UInt8], _ pieces: some Sequence<[UInt8]>
+    ) throws(Failure) -> Int {
+        var aside = asideSnapshot(index: index, term: term, metadata: metadata)
         defer { aside.close() }
-        try aside.write(CollectionOfOne(snapshot.bytes))
-        try adoptSnapshot(index: snapshot.index, term: snapshot.term)
+        let count = try aside.write(pieces)
+        try adoptSnapshot(index: index, term: term)
+        return count
     }
 
     /// Begins a snapshot that another thread may write.
@@ -207,7 +215,7 @@ public struct SegmentedLog<Files: LogFiles> {
 
     /// Gives a snapshot that was written aside its name, durably; then the one before it goes.
     public mutating func adoptSnapshot(index: UInt64, term: UInt64) throws(Failure) {
-        let name = StoredSnapshot.name(index: index, term: term)
+        let name = SnapshotHeader.name(index: index, term: term)
         try files.rename(AsideSnapshot<Files>.name(index: index, term: term), to: name)
         try files.syncFolder()
         if let old = snapshotName, old != name { try files.remove(old) }
@@ -220,24 +228,19 @@ public struct SegmentedLog<Files: LogFiles> {
     }
 
     /// The last snapshot, chunk by chunk, also on another thread.
+    ///
+    /// - Throws: ``Failure`` naming the file, when its beginning is damaged, of another version or sealed with another key.
     public func snapshotReader() throws(Failure) -> SnapshotReader<Files>? {
         guard let snapshotName else { return nil }
         return try SnapshotReader(
             files.another(), name: snapshotName, key: sealer.key, fingerprint: sealer.fingerprint)
     }
 
-    public func readSnapshot() throws(Failure) -> StoredSnapshot? {
-        guard var reader = try snapshotReader() else { return nil }
-        defer { reader.close() }
-        let bytes = try reader.readAll()
-        return StoredSnapshot(index: reader.index, term: reader.term, metadata: reader.metadata, bytes: bytes)
-    }
-
-    private mutating func openSnapshot() throws(Failure) -> StoredSnapshot? {
+    private mutating func openSnapshot() throws(Failure) -> SnapshotReader<Files>? {
         let names = try files.list().filter { $0.hasPrefix("snapshot-") }.sorted()
         snapshotName = names.last
         for name in names.dropLast() { try files.remove(name) }
-        return try readSnapshot()
+        return try snapshotReader()
     }
 
     /// Lets go of the files.

@@ -10,16 +10,18 @@ public struct SegmentedStorage<Files: LogFiles> {
     /// Where the power went between a received snapshot and the log's new beginning behind it, that beginning is written
     /// now: what is appended next would otherwise stand behind entries that it does not follow.
     ///
+    /// Of a snapshot only the beginning is read; the caller reads the rest before it uses the log.
+    ///
     /// - Parameter founders: the voters of a cluster that begins here; ignored where there is a log already.
     public static func open(
         _ files: consuming Files, founders: [RaftID], sealing: LogSealing
-    ) throws(Failure) -> (storage: SegmentedStorage, restored: RestoredState, snapshot: [UInt8]?) {
+    ) throws(Failure) -> (storage: SegmentedStorage, restored: RestoredState, snapshot: SnapshotReader<Files>?) {
         try open(files, founders: founders, sealing: sealing, sizes: LogSizes())
     }
 
     package static func open(
         _ files: consuming Files, founders: [RaftID], sealing: LogSealing, sizes: LogSizes
-    ) throws(Failure) -> (storage: SegmentedStorage, restored: RestoredState, snapshot: [UInt8]?) {
+    ) throws(Failure) -> (storage: SegmentedStorage, restored: RestoredState, snapshot: SnapshotReader<Files>?) {
         let folder = files.path(of: "")
         var (log, recovered) = try SegmentedLog.open(files, sealing: sealing, sizes: sizes)
         var restored = RestoredState.founding(voters: founders)
@@ -50,7 +52,7 @@ public struct SegmentedStorage<Files: LogFiles> {
         if isReplaced {
             try log.append(LogBatch(resetsBehind: restored.snapshot.index, hardState: restored.hardState.stored))
         }
-        return (SegmentedStorage(log: log), restored, recovered.snapshot?.bytes)
+        return (SegmentedStorage(log: log), restored, recovered.snapshot)
     }
 
     private init(log: consuming SegmentedLog<Files>) {
@@ -68,14 +70,20 @@ public struct SegmentedStorage<Files: LogFiles> {
     }
 
     /// Keeps a snapshot beside the log; the log goes on as it was.
-    public mutating func saveSnapshot(_ metadata: SnapshotMetadata, _ bytes: [UInt8]) throws(Failure) {
+    ///
+    /// - Parameter pieces: its bytes, one piece behind the other.
+    /// - Returns: how many bytes it has.
+    @discardableResult
+    public mutating func saveSnapshot(
+        _ metadata: SnapshotMetadata, _ pieces: some Sequence<[UInt8]>
+    ) throws(Failure) -> Int {
         #if MUTANT_SNAPSHOT_WITHOUT_MEMBERSHIP
             let membership = Membership()
         #else
             let membership = metadata.membership
         #endif
-        try log.saveSnapshot(
-            StoredSnapshot(index: metadata.index, term: metadata.term, metadata: membership.encoded, bytes: bytes))
+        return try log.saveSnapshot(
+            index: metadata.index, term: metadata.term, metadata: membership.encoded, pieces)
     }
 
     /// Puts a snapshot in the place of the whole log: a member begins anew from it. It must be newer than all that was
@@ -96,8 +104,8 @@ public struct SegmentedStorage<Files: LogFiles> {
         try log.discardSnapshot(index: metadata.index, term: metadata.term)
     }
 
-    /// The last snapshot that was saved.
-    public func readSnapshot() throws(Failure) -> [UInt8]? { try log.readSnapshot()?.bytes }
+    /// The last snapshot that was saved, chunk by chunk, also on another thread.
+    public func snapshotReader() throws(Failure) -> SnapshotReader<Files>? { try log.snapshotReader() }
 
     /// Lets go of the files.
     public mutating func close() { log.close() }

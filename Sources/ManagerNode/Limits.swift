@@ -1,5 +1,3 @@
-import ClusterState
-
 public enum ManagerLimits {
     /// Raft's tick; the election timeout is 10 to 20 of them.
     static let tick = Duration.milliseconds(50)
@@ -15,8 +13,6 @@ public enum ManagerLimits {
     static let learnerLagEntries: UInt64 = 100
     /// Entries kept behind a snapshot for slow followers.
     static let entriesKeptBehindSnapshot: UInt64 = 500
-    /// A piece of a snapshot on its way to a follower.
-    static let snapshotPieceBytes = 1 << 20
     /// A snapshot larger than this is refused by the receiver.
     static let snapshotBytes = 4 << 30
     /// Changes waiting for the control loops; above it they look at everything instead.
@@ -41,10 +37,6 @@ public enum ManagerLimits {
     static let recentEvents = 1_000
     /// Events that wait for one reader; one that is further behind is sent away.
     static let followedEvents = 10_000
-    /// Statuses written by one transaction.
-    static let observationsPerTransaction = 200
-    /// Estimated bytes of the statuses of one transaction: half of what a transaction may have.
-    static let observationBytesPerTransaction = StateLimits.transactionBytes / 2
     /// How long a control loop rests whose transactions were all refused three times in a row; twice as long each further time.
     static let refusedLoopRest = Duration.milliseconds(100)
     /// The rest is doubled so often at most: 6.4 s.

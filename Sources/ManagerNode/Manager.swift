@@ -71,9 +71,14 @@ public final class Manager: Sendable {
 
     /// Starts Raft from what its storage holds and returns at once.
     public func start<Storage: RaftStorage & Sendable>(
-        storage: Storage, restored: RestoredState, snapshot: [UInt8]?, seed: UInt64
+        storage: Storage, restored: RestoredState, snapshot: (any SnapshotSource)?, seed: UInt64
     ) throws {
-        var tables = try snapshot.map { try Snapshot.decode($0) } ?? ClusterTables()
+        var loader = Snapshot.Loader()
+        var tables = ClusterTables()
+        if var snapshot {
+            while let piece = try snapshot.next() { try loader.append(piece) }
+            tables = try loader.finish()
+        }
         tables.skip(to: restored.applied)
         _ = replica.observe { [history] changes, view in
             if !changes.isEmpty { history.record(changes, view.tables, at: Clock.wallTime) }
@@ -81,7 +86,7 @@ public final class Manager: Sendable {
         }
         let node = try RaftNode(id: settings.raftID, restored: restored, random: SeededRandom(seed: seed))
         try raft.start(
-            node: node, storage: storage, tables: tables, snapshotBytes: snapshot?.count ?? 0,
+            node: node, storage: storage, tables: tables, snapshotBytes: loader.bytes,
             send: { [transport] in transport.send($0) },
             sendSnapshot: { [transport] in transport.sendSnapshot($0, $1) })
     }

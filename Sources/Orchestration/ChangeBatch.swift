@@ -24,26 +24,7 @@ struct ChangeBatch {
         count += unit.count
     }
 
-    func transactions(at now: Timestamp) -> [Transaction] {
-        var result: [Transaction] = []
-        var open: [Change] = []
-        var openBytes = 0
-        for unit in units {
-            let bytes = unit.reduce(0) { $0 + $1.estimatedBytes }
-            let isTooMuch =
-                open.count + unit.count > StateLimits.changesPerTransaction
-                || openBytes + bytes > OrchestrationLimits.transactionBytes
-            if isTooMuch, !open.isEmpty {
-                result.append(Transaction(open, time: now))
-                open = []
-                openBytes = 0
-            }
-            open += unit
-            openBytes += bytes
-        }
-        if !open.isEmpty { result.append(Transaction(open, time: now)) }
-        return result
-    }
+    func transactions(at now: Timestamp) -> [Transaction] { TransactionPacker.transactions(of: units, at: now) }
 }
 
 extension Change {

@@ -3,8 +3,6 @@ public enum OrchestrationLimits {
     public static let changesPerRound = 2_000
     /// Tasks made for one service in one round, so that a huge one leaves room for the others.
     public static let newTasksPerServiceAndRound = 500
-    /// Estimated size at which a transaction is closed: half of `StateLimits.transactionBytes`, as it is an estimate.
-    public static let transactionBytes = 3 << 18
     /// Replicas of one service.
     public static let replicasPerService: UInt64 = 20_000
     /// How long a node is down until its tasks are given up for good (SwarmKit's value).

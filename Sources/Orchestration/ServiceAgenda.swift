@@ -22,7 +22,7 @@ struct ServiceAgenda: Sendable {
         }
         if isEverything {
             tables.services.forEachUnordered { touched.insert($0.id) }
-            tables.tasks.forEachUnordered { touched.insert($0.serviceID) }
+            touched.formUnion(tables.servicesWithTasks)
         }
         return agenda.take(touched, now: now)
     }

@@ -1,4 +1,5 @@
 public import ClusterModel
+import ClusterState
 import Primitives
 
 extension ClusterTask {
@@ -30,6 +31,16 @@ extension ClusterTask {
         if slot == 0, let nodeID { return .node(nodeID) }
         return .number(slot)
     }
+}
+
+extension ClusterTables {
+    /// The service's tasks that stand for their slots, in no particular order.
+    func activeTasks(of service: ServiceID) -> [ClusterTask] {
+        TaskState.allCases.filter { $0 <= .running }.flatMap { tasks(of: service, desiring: $0) }
+    }
+
+    /// All tasks that stand for their slots, in no particular order.
+    var activeTasks: [ClusterTask] { TaskState.allCases.filter { $0 <= .running }.flatMap { tasks(desiring: $0) } }
 }
 
 /// What a service has one task of: a number in a replicated service, a node in a global one.

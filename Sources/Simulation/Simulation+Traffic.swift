@@ -40,9 +40,10 @@ extension Simulation {
                     isAnswered = true
                     fail()
                 }
+                var pieces = [bytes].makeIterator()
                 receiver.push(
                     .snapshot(
-                        bytes, message,
+                        try StateSnapshot.decode { pieces.next() }, message,
                         stepped: { [self] in
                             network.transmit(
                                 from: message.to, to: message.from, after: 0,

@@ -40,6 +40,30 @@ import Testing
         #expect(header.index == 42 && header.term == 7 && header.membership == membership)
     }
 
+    /// Whoever writes a snapshot has one piece of it in memory, not all.
+    @Test func piecesAreEncodedWhenTheyAreAskedFor() throws {
+        let config = Config(id: ConfigID(value: 1), name: "c", data: [UInt8](repeating: 7, count: 100_000))
+        let all = (0..<30).map { _ in ClusterObject.config(config) }
+        var taken = 0
+        let pieces = SnapshotPieces(
+            index: 42, term: 7, membership: membership,
+            objects: AnySequence {
+                var left = all.makeIterator()
+                return AnyIterator {
+                    taken += 1
+                    return left.next()
+                }
+            })
+        var bytes: [UInt8] = []
+        var before = 0
+        for piece in pieces {
+            bytes += piece
+            #expect(taken - before <= 4)
+            before = taken
+        }
+        #expect(bytes == snapshot(of: all))
+    }
+
     @Test func theBatchesOfALargeSnapshotStayBelowTheRecordLimit() throws {
         var encoder = SnapshotEncoder()
         let config = Config(id: ConfigID(value: 1), name: "c", data: [UInt8](repeating: 7, count: 100_000))

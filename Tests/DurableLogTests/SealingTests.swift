@@ -12,9 +12,9 @@ import Testing
 
     private func open(
         _ files: TornFiles, key: UInt64 = 1, segmentBytes: Int = LogLimits.segmentBytes
-    ) throws(Failure) -> (log: SegmentedLog<TornFiles>, recovered: SegmentedLog<TornFiles>.Recovered) {
-        try SegmentedLog.open(
-            files, sealing: .test(key: key), sizes: LogSizes(segmentBytes: segmentBytes, snapshotChunkBytes: 32))
+    ) throws(Failure) -> (log: SegmentedLog<TornFiles>, recovered: ReadLog) {
+        try ReadLog.open(
+            files, key: key, LogSizes(segmentBytes: segmentBytes, snapshotChunkBytes: 32))
     }
 
     private func name(_ files: TornFiles, _ prefix: String) throws -> String {
@@ -196,7 +196,7 @@ import Testing
     @Test func chunkOfAnotherSnapshotIsRefused() throws {
         let files = TornFiles()
         var (log, _) = try open(files)
-        let name = StoredSnapshot.name(index: 1, term: 1)
+        let name = SnapshotHeader.name(index: 1, term: 1)
         var contents: [[UInt8]] = []
         for _ in 0..<2 {
             try log.saveSnapshot(StoredSnapshot(index: 1, term: 1, metadata: marker, bytes: marker + marker))
@@ -228,6 +228,21 @@ import Testing
         }
     }
 
+    /// Nobody needs more memory for a snapshot than one piece and one chunk.
+    @Test func piecesAreWrittenAsTheyCome() throws {
+        let files = TornFiles()
+        var (log, _) = try open(files)
+        var aside = log.asideSnapshot(index: 1, term: 1, metadata: [])
+        let name = AsideSnapshot<TornFiles>.name(index: 1, term: 1)
+        let pieces = (0..<10).lazy.map { piece in
+            // What came before is in the file, but for a chunk.
+            let written = files.files[name]?.bytes.count ?? 0
+            #expect(written >= (piece - 1) * 50)
+            return [UInt8](repeating: UInt8(piece), count: 50)
+        }
+        #expect(try aside.write(pieces) == 500)
+    }
+
     /// A torn tail is cut, and other content takes its number: again and again.
     @Test func noNonceIsUsedTwice() throws {
         var nonces: Set<[UInt8]> = []
@@ -247,7 +262,7 @@ import Testing
             }
             // Three are new; the last one was torn before.
             for nonce in found.suffix(3) { #expect(nonces.insert(nonce).inserted) }
-            let snapshot = try #require(whole[StoredSnapshot.name(index: 1, term: 1)])
+            let snapshot = try #require(whole[SnapshotHeader.name(index: 1, term: 1)])
             #expect(keys.insert(Array(snapshot.prefix(SnapshotHeader.bytes))).inserted)
             var torn = whole
             let name = try #require(logs.last)

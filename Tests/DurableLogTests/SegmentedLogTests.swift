@@ -10,8 +10,8 @@ import Testing
 
     private func open(
         _ files: TornFiles, segmentBytes: Int = LogLimits.segmentBytes
-    ) throws(Failure) -> (log: SegmentedLog<TornFiles>, recovered: SegmentedLog<TornFiles>.Recovered) {
-        try SegmentedLog.open(files, sealing: .test(), sizes: LogSizes(segmentBytes: segmentBytes))
+    ) throws(Failure) -> (log: SegmentedLog<TornFiles>, recovered: ReadLog) {
+        try ReadLog.open(files, LogSizes(segmentBytes: segmentBytes))
     }
 
     @Test func checksumsAreTheStandardsOnes() {

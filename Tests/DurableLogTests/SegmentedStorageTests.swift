@@ -21,10 +21,10 @@ private struct Member {
     private(set) var durableSnapshot: LogIndex = 0
 
     init(_ files: TornFiles) throws {
-        let (storage, restored, snapshot) = try SegmentedStorage.open(
+        var (storage, restored, snapshot) = try SegmentedStorage.open(
             files, founders: Member.founders, sealing: .test(), sizes: LogSizes(segmentBytes: Member.segmentBytes))
         self.storage = storage
-        self.snapshot = snapshot
+        self.snapshot = try snapshot?.readAll()
         node = try RaftNode(id: 1, restored: restored, random: SeededRandom(seed: 1))
         durableSnapshot = restored.snapshot.index
         noteDurable()
@@ -72,7 +72,7 @@ private struct Member {
     }
 
     private mutating func save(_ metadata: SnapshotMetadata) throws {
-        try storage.saveSnapshot(metadata, Member.bytes(metadata))
+        try storage.saveSnapshot(metadata, [Member.bytes(metadata)])
         durableSnapshot = metadata.index
     }
 
@@ -244,10 +244,10 @@ private struct Member {
         let state = HardState(term: 1, vote: 5, commit: 2)
         try storage.persist([PersistRequest(number: 1, hardState: state, entries: entries)])
         let metadata = SnapshotMetadata(index: 2, term: 1, membership: membership)
-        try storage.saveSnapshot(metadata, [7])
-        let (_, restored, snapshot) = try SegmentedStorage.open(files, founders: [9], sealing: .test())
+        try storage.saveSnapshot(metadata, [[7]])
+        var (_, restored, snapshot) = try SegmentedStorage.open(files, founders: [9], sealing: .test())
         #expect(restored == RestoredState(hardState: state, snapshot: metadata, entries: entries))
-        #expect(snapshot == [7])
+        #expect(try snapshot?.readAll() == [7])
     }
 
     /// A log that no crash leaves is refused, and stays as it is.
@@ -259,7 +259,7 @@ private struct Member {
             var (storage, _, _) = try SegmentedStorage.open(files, founders: [1], sealing: .test())
             let state = HardState(term: 2, vote: nil, commit: commit)
             try storage.persist([PersistRequest(number: 1, hardState: state, entries: entries)])
-            try storage.saveSnapshot(SnapshotMetadata(index: 5, term: 2), [7])
+            try storage.saveSnapshot(SnapshotMetadata(index: 5, term: 2), [[7]])
             let contents = files.files.mapValues(\.bytes)
             let failure = #expect(throws: Failure.self) {
                 _ = try SegmentedStorage.open(files, founders: [1], sealing: .test())

@@ -1,4 +1,5 @@
 import ClusterModel
+import ClusterState
 import Primitives
 import Testing
 
@@ -42,7 +43,7 @@ import Testing
 
     @Test mutating func batchesStayBelowTheLimitsOfATransaction() {
         var queue = ObservationQueue()
-        let text = String(repeating: "x", count: ManagerLimits.observationBytesPerTransaction / 3)
+        let text = String(repeating: "x", count: StateLimits.estimatedTransactionBytes / 3)
         for _ in 0..<5 { queue.add([.observeTask(TaskID(using: &random), status(.failed, error: text))]) }
         var sizes: [Int] = []
         while !queue.isEmpty { sizes.append(queue.takeBatch().count) }

@@ -25,15 +25,17 @@ private struct NotingStorage: RaftStorage, Sendable {
     func persist(_ requests: [PersistRequest]) {
         notes.begunBehind.withLock { $0 += requests.compactMap(\.snapshot?.index) }
     }
-    func saveSnapshot(_ metadata: SnapshotMetadata, _ bytes: [UInt8]) {
+    func saveSnapshot(_ metadata: SnapshotMetadata, _ pieces: some Sequence<[UInt8]>) -> Int {
         notes.saved.withLock { $0.append(metadata.index) }
+        return pieces.reduce(0) { $0 + $1.count }
     }
-    func readSnapshot() -> [UInt8]? { nil }
+    func readSnapshot() -> (any SnapshotSource)? { nil }
     func compact(through index: LogIndex) { notes.compacted.withLock { $0.append(index) } }
-    func snapshotWriter(_ metadata: SnapshotMetadata) -> @Sendable ([[UInt8]]) throws -> Void {
+    func snapshotWriter(_ metadata: SnapshotMetadata) -> @Sendable (any Sequence<[UInt8]>) throws -> Int {
         { [notes] _ in
             notes.begun.withLock { $0.append(metadata.index) }
             while !notes.mayEnd.withLock({ $0 }) { usleep(1_000) }
+            return 0
         }
     }
     func adoptSnapshot(_ metadata: SnapshotMetadata) { notes.adopted.withLock { $0.append(metadata.index) } }
@@ -55,8 +57,7 @@ private struct NotingStorage: RaftStorage, Sendable {
         let metadata = SnapshotMetadata(index: index, term: 1, membership: Membership(voters: [1, 2, 3]))
         var tables = ClusterTables()
         tables.skip(to: index)
-        let bytes = Snapshot.encode(tables, metadata)
-        return .snapshot(bytes, Message(from: 2, to: 1, term: 1, payload: .installSnapshot(metadata)))
+        return .snapshot(tables, Message(from: 2, to: 1, term: 1, payload: .installSnapshot(metadata)))
     }
 
     private func eventually(_ condition: () -> Bool) async throws {

@@ -125,7 +125,7 @@ import Testing
             cluster.failuresPerMille = 50
             try cluster.create(MiniClusterTests.service(0, &random))
             try cluster.run(until: cluster.now + .seconds(60))
-            return cluster.tables.objects
+            return Array(cluster.tables.objects)
         }
         #expect(try objects() == objects())
     }

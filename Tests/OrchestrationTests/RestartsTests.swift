@@ -22,6 +22,29 @@ import Testing
         #expect(try world.stored(successor).desiredState == .running)
     }
 
+    /// A service may have thousands of slots.
+    @Test func taskThatEndedConcernsItsSlotAlone() throws {
+        var world = try World()
+        let web = try world.service(mode: .replicated(2)) { $0.task.restart.delay = .zero }
+        let first = try world.task(of: web, slot: 1, .running)
+        let second = try world.task(of: web, slot: 2, .running)
+        var loop = RestartsLoop()
+        func run(_ changes: [StateChange]?) -> [Change] {
+            loop.run(world.tables, changes: changes, now: world.now, random: &world.random).transactions.flatMap(
+                \.changes)
+        }
+        #expect(run(nil).isEmpty)
+        let changes = try world.apply([first, second].map { .observeTask($0.id, TaskStatus(state: .failed)) })
+        func replaced(_ changes: [Change]) -> [TaskID] {
+            changes.compactMap { if case .update(.task(let task), _) = $0 { task.id } else { nil } }
+        }
+        #expect(replaced(run([changes[0]])) == [first.id])
+        // It may have been refused.
+        #expect(replaced(run([])) == [first.id])
+        let service = StateChange(before: .service(web), after: .service(web))
+        #expect(replaced(run([service])) == [first.id, second.id])
+    }
+
     @Test(arguments: [
         (RestartCondition.none, TaskState.failed, false), (.none, .complete, false), (.onFailure, .complete, false),
         (.onFailure, .failed, true), (.onFailure, .rejected, true), (.any, .complete, true), (.any, .failed, true),

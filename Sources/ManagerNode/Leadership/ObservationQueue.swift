@@ -1,4 +1,5 @@
 import ClusterModel
+import ClusterState
 import DequeModule
 
 /// What agents reported and what is not in the log yet: the newest of each task and node, in the order in which they
@@ -12,7 +13,7 @@ struct ObservationQueue {
     private var order: Deque<Subject> = []
     private var newest: [Subject: Change] = [:]
     /// Fewer after a batch that was too large.
-    private var batchLimit = ManagerLimits.observationsPerTransaction
+    private var batchLimit = StateLimits.changesPerTransaction
 
     var isEmpty: Bool { order.isEmpty }
     var count: Int { order.count }
@@ -31,16 +32,12 @@ struct ObservationQueue {
 
     /// Takes the next batch out; ``putBack(_:)`` when it was not written.
     mutating func takeBatch() -> [Change] {
-        var batch: [Change] = []
-        var bytes = 0
-        while let subject = order.first, batch.count < batchLimit, let change = newest[subject] {
-            bytes += change.estimatedObservationBytes
-            if bytes > ManagerLimits.observationBytesPerTransaction, !batch.isEmpty { break }
+        var packer = TransactionPacker()
+        while let subject = order.first, packer.count < batchLimit, let change = newest[subject], packer.add([change]) {
             order.removeFirst()
             newest[subject] = nil
-            batch.append(change)
         }
-        return batch
+        return packer.take()
     }
 
     /// What was heard meanwhile of the same tasks and nodes is newer.
@@ -56,14 +53,14 @@ struct ObservationQueue {
         }
     }
 
-    mutating func onWritten() { batchLimit = ManagerLimits.observationsPerTransaction }
+    mutating func onWritten() { batchLimit = StateLimits.changesPerTransaction }
 
     /// The batch can never be written as it is: it is tried in halves, and what cannot be written alone is given up.
     ///
     /// - Returns: the one that was given up.
     mutating func onRefused(_ batch: [Change]) -> Change? {
         guard batch.count > 1 else {
-            batchLimit = ManagerLimits.observationsPerTransaction
+            batchLimit = StateLimits.changesPerTransaction
             return batch.first
         }
         batchLimit = batch.count / 2
@@ -87,17 +84,6 @@ struct ObservationQueue {
         case (.observeNode(_, _, let before), .observeNode(let id, let status, let after)):
             .observeNode(id, status, after ?? before)
         default: newer
-        }
-    }
-}
-
-extension Change {
-    fileprivate var estimatedObservationBytes: Int {
-        switch self {
-        case .observeTask(_, let status): 64 + status.estimatedBytes
-        case .observeNode(_, let status, let description):
-            128 + status.message.utf8.count + (description?.estimatedBytes ?? 0)
-        case .create, .update, .delete: 0
         }
     }
 }

@@ -65,7 +65,7 @@ final class PeerTransport: Sendable {
         }
     }
 
-    func sendSnapshot(_ transfer: SnapshotTransfer, _ bytes: [UInt8]) {
+    func sendSnapshot(_ transfer: SnapshotTransfer, _ source: any SnapshotSource) {
         let to = transfer.message.to
         guard let address = addressOf(to) else { return report(.snapshotSent(to, succeeded: false)) }
         // Ends by itself: the call has a deadline.
@@ -76,9 +76,9 @@ final class PeerTransport: Sendable {
                 options.timeout = .seconds(600)
                 _ = try await client.installSnapshot(
                     request: StreamingClientRequest { writer in
-                        for start in stride(from: 0, to: bytes.count, by: ManagerLimits.snapshotPieceBytes) {
-                            let end = min(start + ManagerLimits.snapshotPieceBytes, bytes.count)
-                            try await writer.write(.with { $0.data = wireBytes(Array(bytes[start..<end])) })
+                        var source = source
+                        while let piece = try source.next() {
+                            try await writer.write(.with { $0.data = wireBytes(piece) })
                         }
                         try await writer.write(.with { $0.message = transfer.message.wire })
                     }, options: options)

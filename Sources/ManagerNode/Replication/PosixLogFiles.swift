@@ -6,7 +6,18 @@ public import Primitives
 public struct PosixLogFiles: SharedLogFiles {
     private let folder: String
     /// The file in use, open: the segment that is written to, with one fdatasync a write, or a snapshot that is read.
-    private var open: (name: String, descriptor: Int32)?
+    private var open: (name: String, file: OpenFile)?
+
+    /// Closed when the last copy of the handle lets go of it.
+    private final class OpenFile: Sendable {
+        let descriptor: Int32
+
+        init(_ descriptor: Int32) {
+            self.descriptor = descriptor
+        }
+
+        deinit { Glibc.close(descriptor) }
+    }
 
     /// - Throws: ``Failure`` when the folder cannot be made or is not writable.
     public init(folder: String) throws(Failure) {
@@ -21,10 +32,7 @@ public struct PosixLogFiles: SharedLogFiles {
 
     public func another() -> PosixLogFiles { PosixLogFiles(sharing: folder) }
 
-    public mutating func close() {
-        if let open { Glibc.close(open.descriptor) }
-        open = nil
-    }
+    public mutating func close() { open = nil }
 
     public func path(of name: String) -> String { "\(folder)/\(name)" }
 
@@ -87,8 +95,7 @@ public struct PosixLogFiles: SharedLogFiles {
                 throw problem("reserve \(bytes) bytes for", path(of: name), result)
             }
         }
-        if let open { Glibc.close(open.descriptor) }
-        open = (name, descriptor)
+        open = (name, OpenFile(descriptor))
     }
 
     public mutating func write(_ name: String, _ bytes: [UInt8], at offset: Int) throws(Failure) {
@@ -130,16 +137,13 @@ public struct PosixLogFiles: SharedLogFiles {
     }
 
     private mutating func closeOpen(_ name: String) {
-        guard let current = open, current.name == name else { return }
-        Glibc.close(current.descriptor)
-        open = nil
+        if open?.name == name { open = nil }
     }
 
     private mutating func descriptor(for name: String) throws(Failure) -> Int32 {
-        if let open, open.name == name { return open.descriptor }
+        if let open, open.name == name { return open.file.descriptor }
         let descriptor = try openFile(name, O_RDWR)
-        if let open { Glibc.close(open.descriptor) }
-        open = (name, descriptor)
+        open = (name, OpenFile(descriptor))
         return descriptor
     }
 

@@ -1,5 +1,6 @@
 import ClusterMessages
 import ClusterModel
+import ClusterState
 import Consensus
 import Primitives
 
@@ -9,8 +10,8 @@ enum RaftInput: Sendable {
     case propose(Proposal, RaftCompletion<LogIndex>)
     case changeMembership(MembershipChange, RaftCompletion<LogIndex>)
     case read(RaftCompletion<LogIndex>)
-    /// A snapshot that was received whole: its bytes, then the message that announces it.
-    case snapshot([UInt8], Message)
+    /// A snapshot that was received whole: the state that it holds, then the message that announces it.
+    case snapshot(ClusterTables, Message)
     case snapshotSent(RaftID, succeeded: Bool)
     case unreachable(RaftID)
     case transferLeadership(RaftID)

@@ -27,7 +27,7 @@ final class RaftThread: Sendable {
     func start<Storage: RaftStorage & Sendable>(
         node: RaftNode, storage: Storage, tables: ClusterTables, snapshotBytes: Int = 0,
         send: @escaping @Sendable ([Message]) -> Void,
-        sendSnapshot: @escaping @Sendable (SnapshotTransfer, [UInt8]) -> Void
+        sendSnapshot: @escaping @Sendable (SnapshotTransfer, any SnapshotSource) -> Void
     ) throws {
         replica.update {
             $0.tables = tables
@@ -51,7 +51,7 @@ struct RaftLoop<Storage: RaftStorage> {
     private let replica: Replica
     private var tables: ClusterTables
     private let send: @Sendable ([Message]) -> Void
-    private let sendSnapshot: @Sendable (SnapshotTransfer, [UInt8]) -> Void
+    private let sendSnapshot: @Sendable (SnapshotTransfer, any SnapshotSource) -> Void
 
     private var proposals: [LogIndex: Proposed] = [:]
     private struct Proposed {
@@ -64,7 +64,7 @@ struct RaftLoop<Storage: RaftStorage> {
     private var reads: [UInt64: (deadline: Instant, completion: RaftCompletion<LogIndex>)] = [:]
     /// Not from 0: an answer to a read of before a restart must not complete another one now.
     private var nextRead = UInt64.random(in: .min ... .max)
-    private var received: (metadata: SnapshotMetadata, bytes: [UInt8])?
+    private var received: (metadata: SnapshotMetadata, tables: ClusterTables)?
     private var snapshotIndex: LogIndex
     private var snapshotBytes: Int
     private var bytesSinceSnapshot = 0
@@ -75,7 +75,7 @@ struct RaftLoop<Storage: RaftStorage> {
     init(
         node: RaftNode, storage: Storage, replica: Replica, tables: ClusterTables, snapshotBytes: Int,
         send: @escaping @Sendable ([Message]) -> Void,
-        sendSnapshot: @escaping @Sendable (SnapshotTransfer, [UInt8]) -> Void
+        sendSnapshot: @escaping @Sendable (SnapshotTransfer, any SnapshotSource) -> Void
     ) {
         self.node = node
         self.storage = storage
@@ -134,9 +134,9 @@ struct RaftLoop<Storage: RaftStorage> {
                 try node.readIndex(context: nextRead)
                 reads[nextRead] = (Clock.now + ManagerLimits.readTimeout, completion)
             } catch { completion(.failure(error.failure)) }
-        case .snapshot(let bytes, let message):
+        case .snapshot(let tables, let message):
             guard case .installSnapshot(let metadata) = message.payload else { return }
-            received = (metadata, bytes)
+            received = (metadata, tables)
             try node.step(message)
             // Performed at once: the next snapshot takes the place of this one.
             try performAll()
@@ -186,12 +186,15 @@ struct RaftLoop<Storage: RaftStorage> {
             publish()
         case .send(let messages): send(messages)
         case .persist(let request):
-            if let metadata = request.snapshot { try storage.saveSnapshot(metadata, receivedBytes(of: metadata)) }
+            if let metadata = request.snapshot {
+                snapshotBytes = try storage.saveSnapshot(
+                    metadata, Snapshot.pieces(receivedTables(of: metadata), metadata))
+            }
             try storage.persist([request])
             node.onPersisted(request.number)
         case .sendSnapshot(let transfer):
-            if let bytes = try storage.readSnapshot() {
-                sendSnapshot(transfer, bytes)
+            if let source = try storage.readSnapshot() {
+                sendSnapshot(transfer, source)
             } else {
                 node.onSnapshotSent(to: transfer.message.to, succeeded: false)
             }
@@ -310,18 +313,16 @@ struct RaftLoop<Storage: RaftStorage> {
     }
 
     /// Never a log that begins behind a snapshot without the snapshot.
-    private func receivedBytes(of metadata: SnapshotMetadata) throws -> [UInt8] {
+    private func receivedTables(of metadata: SnapshotMetadata) throws -> ClusterTables {
         guard let received, received.metadata == metadata else {
             throw Failure(.internal, "the snapshot at index \(metadata.index) that is to be installed is not here")
         }
-        return received.bytes
+        return received.tables
     }
 
     private mutating func install(_ metadata: SnapshotMetadata) throws {
-        let bytes = try receivedBytes(of: metadata)
-        tables = try Snapshot.decode(bytes)
+        tables = try receivedTables(of: metadata)
         snapshotIndex = metadata.index
-        snapshotBytes = bytes.count
         bytesSinceSnapshot = 0
         node.onApplied(through: metadata.index)
         // Whoever follows changes looks at everything again.

@@ -17,16 +17,13 @@ final class SnapshotJob: Sendable {
     var outcome: Result<Int, any Error>? { result.withLock { $0 } }
 
     static func start(
-        _ metadata: SnapshotMetadata, _ tables: ClusterTables, write: @escaping @Sendable ([[UInt8]]) throws -> Void
+        _ metadata: SnapshotMetadata, _ tables: ClusterTables,
+        write: @escaping @Sendable (any Sequence<[UInt8]>) throws -> Int
     ) throws -> SnapshotJob {
         let job = SnapshotJob(metadata)
         do {
             try SystemThread.start(name: "snapshot") {
-                let outcome = Result {
-                    let pieces = Snapshot.pieces(tables, metadata)
-                    try write(pieces)
-                    return pieces.reduce(0) { $0 + $1.count }
-                }
+                let outcome = Result { try write(Snapshot.pieces(tables, metadata)) }
                 job.result.withLock { $0 = outcome }
             }
         } catch { throw Failure(.resourceExhausted, "no thread for a snapshot: \(error)") }

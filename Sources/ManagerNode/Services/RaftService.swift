@@ -39,21 +39,24 @@ struct RaftService: WireRaft.SimpleServiceProtocol {
         request: RPCAsyncSequence<WireRaftSnapshotPiece, any Error>, context: ServerContext
     ) async throws -> WireRaftStreamEnd {
         let manager = try slot.require()
-        var bytes: [UInt8] = []
+        var loader = Snapshot.Loader()
         for try await piece in request {
             switch piece.piece {
             case .data(let data):
-                guard bytes.count + data.count <= ManagerLimits.snapshotBytes else {
+                guard loader.bytes + data.count <= ManagerLimits.snapshotBytes else {
                     throw RPCError(
                         code: .resourceExhausted, message: "a snapshot above \(ManagerLimits.snapshotBytes) bytes")
                 }
-                bytes.append(contentsOf: data)
+                try loader.append(Array(data))
             case .message(let message):
                 // Whole and readable before Raft hears of it.
-                _ = try Snapshot.decode(bytes)
+                let tables = try loader.finish()
                 let message = try Consensus.Message(wire: message)
                 try manager.requireMember(message.from)
-                manager.receive(.snapshot(bytes, message))
+                guard case .installSnapshot(let metadata) = message.payload, metadata.index == tables.index else {
+                    throw RPCError(code: .invalidArgument, message: "a snapshot of another index than its message's")
+                }
+                manager.receive(.snapshot(tables, message))
                 return WireRaftStreamEnd()
             case nil: throw RPCError(code: .invalidArgument, message: "a piece of a snapshot without content")
             }

@@ -41,7 +41,7 @@ public struct AllocationLoop: ControlLoop {
     private mutating func note(_ changes: [StateChange]?, _ tables: ClusterTables) -> Bool {
         guard let changes else {
             waiting = []
-            tables.tasks.forEachUnordered { if $0.isUnallocated { waiting.insert($0.id) } }
+            for task in tables.activeTasks where task.isUnallocated { waiting.insert(task.id) }
             return true
         }
         var isRelevant = false

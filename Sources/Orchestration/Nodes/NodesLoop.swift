@@ -42,10 +42,7 @@ public struct NodesLoop: ControlLoop {
         var touched: Set<NodeID> = []
         guard let changes else {
             tables.nodes.forEachUnordered { touched.insert($0.id) }
-            tables.tasks.forEachUnordered { task in
-                if let node = task.nodeID { touched.insert(node) }
-            }
-            return touched
+            return touched.union(tables.nodesWithTasks)
         }
         for change in changes {
             switch (change.before, change.after) {

@@ -39,8 +39,7 @@ private struct Pass {
     var batch: ChangeBatch
 
     mutating func run(_ random: inout SeededRandom) {
-        let all = tables.tasks(of: service.id)
-        let active = SlotTable(all.lazy.filter(\.isActive))
+        let active = SlotTable(tables.activeTasks(of: service.id))
         let keys = active.keys
         switch service.spec.mode {
         case .replicated(let replicas):
@@ -51,7 +50,7 @@ private struct Pass {
                 if case .number(let slot) = key, slot > 0 { slots.append(key) } else { strays.append(key) }
             }
             if slots.count < wanted {
-                addSlots(wanted - slots.count, taken: Set(slots), all: all, &random)
+                addSlots(wanted - slots.count, taken: Set(slots), &random)
             } else if slots.count > wanted {
                 for slot in surplus(of: slots, active, keeping: wanted) { remove(active[slot]) }
             }
@@ -63,11 +62,9 @@ private struct Pass {
     }
 
     /// Slots that were vacated come first, so that a task that moves keeps its number.
-    private mutating func addSlots(
-        _ count: Int, taken: Set<SlotKey>, all: [ClusterTask], _ random: inout SeededRandom
-    ) {
+    private mutating func addSlots(_ count: Int, taken: Set<SlotKey>, _ random: inout SeededRandom) {
         var vacated: Set<UInt64> = []
-        for task in all where task.slot > 0 && task.desiredState == .shutdown { vacated.insert(task.slot) }
+        for task in tables.tasks(of: service.id, desiring: .shutdown) where task.slot > 0 { vacated.insert(task.slot) }
         var slots = vacated.sorted().filter { !taken.contains(.number($0)) }.prefix(count).map { $0 }
         let used = taken.union(slots.map(SlotKey.number))
         var next: UInt64 = 1

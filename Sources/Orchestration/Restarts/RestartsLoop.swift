@@ -7,7 +7,7 @@ public import Primitives
 ///
 /// The one writer of successors of ended tasks, and of the step from desired `ready` to `running`.
 public struct RestartsLoop: ControlLoop {
-    private var agenda = ServiceAgenda()
+    private var agenda = SlotAgenda()
 
     public init() {}
 
@@ -15,25 +15,22 @@ public struct RestartsLoop: ControlLoop {
         _ tables: ClusterTables, changes: [StateChange]?, now: Timestamp, random: inout SeededRandom
     ) -> LoopOutput {
         var batch = ChangeBatch()
-        for id in agenda.take(tables, changes, now: now) {
-            guard let service = tables.services[id] else { continue }
+        for key in agenda.take(tables, changes, now: now) {
+            guard let service = tables.services[key.service] else { continue }
             if batch.isFull {
-                agenda.repeatNextRun(id)
+                agenda.repeatNextRun(key)
                 continue
             }
             let before = batch.count
-            let slots = SlotTable(tables.tasks(of: id))
-            for key in slots.keys {
-                let slot = slots[key]
-                for task in slot where task.isActive {
-                    if task.status.state.isTerminal {
-                        replace(task, in: slot, service, tables, now, &random, &batch)
-                    } else if task.desiredState == .ready {
-                        start(task, in: slot, tables, now, &batch)
-                    }
+            let slot = tables.tasks(in: key).sorted { ($0.meta.createdAt, $0.id) < ($1.meta.createdAt, $1.id) }
+            for task in slot where task.isActive {
+                if task.status.state.isTerminal {
+                    replace(task, in: slot, service, tables, now, &random, &batch)
+                } else if task.desiredState == .ready {
+                    start(task, in: slot, tables, now, &batch)
                 }
             }
-            if batch.count != before { agenda.repeatNextRun(id) }
+            if batch.count != before { agenda.repeatNextRun(key) }
         }
         return LoopOutput(transactions: batch.transactions(at: now), wakeAt: agenda.nextWake)
     }
@@ -74,7 +71,7 @@ public struct RestartsLoop: ControlLoop {
         }
         if isBlocked { return }
         if let notBefore = task.notBefore, notBefore > now {
-            agenda.wake(task.serviceID, at: notBefore)
+            agenda.wake(TaskSlot(of: task), at: notBefore)
             return
         }
         batch.add(.update(task.desiring(.running)))

@@ -33,7 +33,7 @@ public struct SchedulingLoop: ControlLoop {
     private mutating func note(_ changes: [StateChange]?, _ tables: ClusterTables) -> Bool {
         guard let changes else {
             pending = []
-            tables.tasks.forEachUnordered { if $0.isSchedulable { pending.insert($0.id) } }
+            for task in tables.activeTasks where task.isSchedulable { pending.insert(task.id) }
             return true
         }
         var mayHaveRoom = false

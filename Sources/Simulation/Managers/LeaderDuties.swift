@@ -13,7 +13,6 @@ final class LeaderDuties {
     private static let tick: Microseconds = 100_000
     private static let batch: Microseconds = 50_000
     private static let retry: Microseconds = 50_000
-    private static let observationsPerTransaction = 200
 
     private struct Loop {
         let kind: ControlLoopKind
@@ -215,7 +214,9 @@ final class LeaderDuties {
     private func writeObservations() {
         guard !isWriting, !observations.isEmpty, !isOver else { return }
         isWriting = true
-        let batch = Array(observations.prefix(Self.observationsPerTransaction))
+        var packer = TransactionPacker()
+        for change in observations where !packer.add([change]) { break }
+        let batch = packer.take()
         propose(Transaction(batch, time: wallClock)) { [self] isDone in
             if isOver { return }
             if isDone { observations.removeFirst(batch.count) }

@@ -9,7 +9,7 @@ enum ManagerInput {
     case changeMembership([MembershipChange])
     case read((ReadOutcome) -> Void)
     /// Complete and checked; the closure is called when the member has stepped the message.
-    case snapshot([UInt8], Message, stepped: () -> Void)
+    case snapshot(ClusterTables, Message, stepped: () -> Void)
     case snapshotSent(to: RaftID, succeeded: Bool)
     case unreachable(RaftID)
     case transferLeadership(to: RaftID)

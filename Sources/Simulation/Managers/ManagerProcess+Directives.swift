@@ -45,7 +45,8 @@ extension ManagerProcess {
         case .send(let messages): for message in messages { world.send(message, after: elapsed) }
         case .persist(let request): try persist(request)
         case .sendSnapshot(let transfer):
-            if let bytes = try storage.readSnapshot() {
+            if var reader = try storage.snapshotReader() {
+                let bytes = try reader.readAll()
                 world.send(transfer, bytes, after: elapsed, from: self)
             } else {
                 node.onSnapshotSent(to: transfer.message.to, succeeded: false)
@@ -109,7 +110,9 @@ extension ManagerProcess {
     }
 
     private func write(_ request: PersistRequest) throws {
-        if let metadata = request.snapshot { try storage.saveSnapshot(metadata, receivedBytes(of: metadata)) }
+        if let metadata = request.snapshot {
+            try storage.saveSnapshot(metadata, StateSnapshot.pieces(receivedState(of: metadata), metadata))
+        }
         try storage.persist([request])
     }
 
@@ -142,16 +145,16 @@ extension ManagerProcess {
     }
 
     /// Never a log that begins behind a snapshot without the snapshot.
-    private func receivedBytes(of metadata: SnapshotMetadata) throws -> [UInt8] {
-        guard let bytes = received[metadata] else {
+    private func receivedState(of metadata: SnapshotMetadata) throws -> ClusterTables {
+        guard let state = received[metadata] else {
             throw Violation.safety("manager \(id) is to install a snapshot at \(metadata.index) that it was not sent")
         }
-        return bytes
+        return state
     }
 
     private func install(_ metadata: SnapshotMetadata) throws {
         world.trace("manager \(id) installs the snapshot at \(metadata.index)")
-        tables = try StateSnapshot.decode(receivedBytes(of: metadata))
+        tables = try receivedState(of: metadata)
         snapshotIndex = metadata.index
         world.coverage.note(.stateComparedAfterSnapshot)
         try world.checker.compare(tables, of: id, world.coverage)
@@ -166,7 +169,7 @@ extension ManagerProcess {
         else { return }
         world.coverage.note(.snapshotTaken)
         try world.checker.compare(tables, of: id, world.coverage)
-        try storage.saveSnapshot(metadata, StateSnapshot.encode(tables, metadata))
+        try storage.saveSnapshot(metadata, StateSnapshot.pieces(tables, metadata))
         snapshotIndex = metadata.index
         let through = metadata.index - min(metadata.index, world.options.entriesKeptBehindSnapshot)
         let before = node.firstIndex

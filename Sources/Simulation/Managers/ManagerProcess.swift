@@ -42,7 +42,7 @@ final class ManagerProcess {
     /// Reads whose index is not applied yet.
     var waitingReads: [(index: LogIndex, completion: (ReadOutcome) -> Void)] = []
     private var nextRead: UInt64
-    var received: [SnapshotMetadata: [UInt8]] = [:]
+    var received: [SnapshotMetadata: ClusterTables] = [:]
     var snapshotIndex: LogIndex
     var pendingWrites: [PersistRequest] = []
     var isWriting = false
@@ -58,7 +58,8 @@ final class ManagerProcess {
             manager.disk, founders: manager.founders, sealing: manager.sealing(),
             sizes: LogSizes(segmentBytes: world.options.segmentBytes, snapshotChunkBytes: Self.snapshotChunkBytes))
         storage = opened.storage
-        tables = try opened.snapshot.map(StateSnapshot.decode) ?? ClusterTables()
+        tables = ClusterTables()
+        if var snapshot = opened.snapshot { tables = try StateSnapshot.decode { try snapshot.next() } }
         do {
             node = try RaftNode(
                 id: manager.id, restored: opened.restored,
@@ -162,9 +163,9 @@ final class ManagerProcess {
                 if isLeased { world.coverage.note(.readByLease) }
                 reads[nextRead] = completion
             } catch { completion(.notTaken(leader: node.leader)) }
-        case .snapshot(let bytes, let message, let stepped):
+        case .snapshot(let state, let message, let stepped):
             guard case .installSnapshot(let metadata) = message.payload else { return }
-            received[metadata] = bytes
+            received[metadata] = state
             try node.step(message)
             // Performed at once: whether the member wants it shows in its next write.
             try performAll()

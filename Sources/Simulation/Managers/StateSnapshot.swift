@@ -5,30 +5,33 @@ import SwiftProtobuf
 
 /// The state as bytes, as managers keep and send it.
 enum StateSnapshot {
-    static func encode(_ tables: ClusterTables, _ metadata: SnapshotMetadata) -> [UInt8] {
-        var encoder = SnapshotEncoder()
+    static func pieces(_ tables: ClusterTables, _ metadata: SnapshotMetadata) -> SnapshotPieces<ObjectsInOrder> {
         let membership = WireRaftMembership.with {
             $0.voters = metadata.membership.voters
             $0.outgoingVoters = metadata.membership.outgoingVoters
             $0.learners = metadata.membership.learners
         }
-        var bytes = encoder.header(index: metadata.index, term: metadata.term, membership: membership)
-        for object in tables.objects { bytes += encoder.append(object) }
-        return bytes + encoder.finish()
+        return SnapshotPieces(
+            index: metadata.index, term: metadata.term, membership: membership, objects: tables.objects)
     }
 
-    static func decode(_ bytes: [UInt8]) throws(Violation) -> ClusterTables {
+    /// - Throws: what `next` throws, and ``Violation`` for bytes that are no snapshot.
+    static func decode(next: () throws -> [UInt8]?) throws -> ClusterTables {
+        var tables = ClusterTables()
+        var decoder = SnapshotDecoder()
         do {
-            var decoder = SnapshotDecoder()
-            let elements = try decoder.append(bytes)
+            while let piece = try next() {
+                for element in try decoder.append(piece) {
+                    switch element {
+                    case .header(let header): tables.skip(to: header.index)
+                    case .object(let object): tables.restore(CollectionOfOne(object))
+                    }
+                }
+            }
             try decoder.finish()
-            var index: LogIndex = 0
-            for case .header(let header) in elements { index = header.index }
-            return ClusterTables(
-                objects: elements.lazy.compactMap { if case .object(let object) = $0 { object } else { nil } },
-                index: index)
-        } catch {
-            throw .safety("a snapshot cannot be read: \(error)")
+        } catch let error as MessageError {
+            throw Violation.safety("a snapshot cannot be read: \(error)")
         }
+        return tables
     }
 }

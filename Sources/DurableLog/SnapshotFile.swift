@@ -1,28 +1,13 @@
 import Primitives
 
-/// A snapshot as a value: index and term by which it is named, what the caller says of it, and its bytes.
-public struct StoredSnapshot: Hashable, Sendable {
-    public var index: UInt64
-    public var term: UInt64
-    public var metadata: [UInt8]
-    public var bytes: [UInt8]
-
-    public init(index: UInt64, term: UInt64, metadata: [UInt8], bytes: [UInt8]) {
-        self.index = index
-        self.term = term
-        self.metadata = metadata
-        self.bytes = bytes
-    }
-
-    /// Sorts by index.
-    static func name(index: UInt64, term: UInt64) -> String { "snapshot-\(hex(index))-\(hex(term))" }
-}
-
 /// What a snapshot's file begins with, in the clear. Its key follows from all of it: whatever is changed in it makes the
 /// file unreadable.
 struct SnapshotHeader: Hashable {
     private static let magic: [UInt8] = Array("SWRMSNP\n".utf8)
     static let bytes = 10 + 8 + 8 + 16 + 8 + 4 + 4 + LogLimits.fingerprintBytes + 4
+
+    /// Sorts by index.
+    static func name(index: UInt64, term: UInt64) -> String { "snapshot-\(hex(index))-\(hex(term))" }
 
     var index: UInt64
     var term: UInt64
