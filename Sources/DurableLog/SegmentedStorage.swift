@@ -88,8 +88,10 @@ public struct SegmentedStorage<Files: LogFiles> {
 
     /// Puts a snapshot in the place of the whole log: a member begins anew from it. It must be newer than all that was
     /// stored; then it counts as soon as it is there, whatever becomes of the rest.
-    public mutating func replaceLog(with metadata: SnapshotMetadata, _ bytes: [UInt8]) throws(Failure) {
-        try saveSnapshot(metadata, bytes)
+    public mutating func replaceLog(
+        with metadata: SnapshotMetadata, _ pieces: some Sequence<[UInt8]>
+    ) throws(Failure) {
+        try saveSnapshot(metadata, pieces)
         let state = HardState(term: metadata.term, vote: nil, commit: metadata.index)
         try log.append(LogBatch(resetsBehind: metadata.index, hardState: state.stored))
     }

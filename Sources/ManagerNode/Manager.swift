@@ -73,12 +73,7 @@ public final class Manager: Sendable {
     public func start<Storage: RaftStorage & Sendable>(
         storage: Storage, restored: RestoredState, snapshot: (any SnapshotSource)?, seed: UInt64
     ) throws {
-        var loader = Snapshot.Loader()
-        var tables = ClusterTables()
-        if var snapshot {
-            while let piece = try snapshot.next() { try loader.append(piece) }
-            tables = try loader.finish()
-        }
+        var (tables, snapshotBytes) = try Snapshot.load(snapshot)
         tables.skip(to: restored.applied)
         _ = replica.observe { [history] changes, view in
             if !changes.isEmpty { history.record(changes, view.tables, at: Clock.wallTime) }
@@ -86,7 +81,7 @@ public final class Manager: Sendable {
         }
         let node = try RaftNode(id: settings.raftID, restored: restored, random: SeededRandom(seed: seed))
         try raft.start(
-            node: node, storage: storage, tables: tables, snapshotBytes: loader.bytes,
+            node: node, storage: storage, tables: tables, snapshotBytes: snapshotBytes,
             send: { [transport] in transport.send($0) },
             sendSnapshot: { [transport] in transport.sendSnapshot($0, $1) })
     }

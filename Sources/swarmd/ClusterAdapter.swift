@@ -96,11 +96,9 @@ struct ClusterAdapter: ClusterPort {
         guard let key = LogKey(try UnlockKey(parsing: key).bytes) else {
             throw Failure(.internal, "a key of another length")
         }
-        var opener = try BackupOpener(key: key)
-        var bytes: [UInt8] = []
-        for try await piece in backup { bytes += try opener.append(piece.readableBytesView) }
-        bytes += try opener.finish()
-        return try await daemon.restore(try ClusterBackup.tables(bytes), request)
+        var reader = try ClusterBackup.Reader(key: key)
+        for try await piece in backup { try reader.append(piece.readableBytesView) }
+        return try await daemon.restore(try reader.finish(), request)
     }
 
     // MARK: Tokens

@@ -145,7 +145,7 @@ import Testing
         }
     }
 
-    @Test func R21TheSurvivorOfThreeManagersGoesOnAloneWithEverything() throws {
+    @Test func r21TheSurvivorOfThreeManagersGoesOnAloneWithEverything() throws {
         let lab = try lab()
         try deploy()
         let refused = try lab.exec("n1", ["swarmctl", "recover", "--yes"])

@@ -14,12 +14,38 @@ public enum ClusterBackup {
         return SealedPieces(pieces: pieces, sealer: try BackupSealer(sealing))
     }
 
-    /// - Throws: ``Failure`` `dataLoss` where these are not a cluster's state.
-    public static func tables(_ bytes: [UInt8]) throws(Failure) -> ClusterTables {
-        do {
-            return try Snapshot.decode(bytes)
-        } catch {
-            throw Failure(.dataLoss, "the backup holds no state that this swarmd reads: \(error)")
+    /// Reads a backup from pieces of any size, as they come.
+    public struct Reader: Sendable {
+        private var opener: BackupOpener
+        private var loader = Snapshot.Loader()
+
+        /// - Throws: ``Failure`` when libsodium cannot be used.
+        public init(key: LogKey) throws(Failure) {
+            opener = try BackupOpener(key: key)
+        }
+
+        /// - Throws: ``Failure``: `invalidArgument` for what is no backup, `unauthenticated` for a wrong key, `dataLoss` for
+        ///   damage.
+        public mutating func append(_ bytes: some Sequence<UInt8>) throws(Failure) {
+            try load(try opener.append(bytes))
+        }
+
+        /// The state, once nothing of it is missing.
+        public mutating func finish() throws(Failure) -> ClusterTables {
+            try load(try opener.finish())
+            do {
+                return try loader.finish()
+            } catch { throw Reader.unreadable(error) }
+        }
+
+        private mutating func load(_ opened: [UInt8]) throws(Failure) {
+            do {
+                try loader.append(opened)
+            } catch { throw Reader.unreadable(error) }
+        }
+
+        private static func unreadable(_ error: any Error) -> Failure {
+            Failure(.dataLoss, "the backup holds no state that this swarmd reads: \(error)")
         }
     }
 }

@@ -14,9 +14,9 @@ public struct StoredState<Files: SharedLogFiles> {
     public let tables: ClusterTables
 
     public init(_ files: consuming Files, sealing: LogSealing) throws {
-        let snapshot: [UInt8]?
+        let snapshot: SnapshotReader<Files>?
         (storage, restored, snapshot) = try SegmentedStorage.open(files, founders: [], sealing: sealing)
-        var tables = try snapshot.map { try Snapshot.decode($0) } ?? ClusterTables()
+        var tables = try Snapshot.load(snapshot).tables
         for entry in restored.entries where entry.index > restored.snapshot.index {
             if entry.kind == .normal {
                 _ = tables.apply(try Transaction(encoded: entry.data), at: entry.index)
@@ -32,7 +32,7 @@ public struct StoredState<Files: SharedLogFiles> {
         let term = max(restored.hardState.term, restored.entries.last?.term ?? 0, restored.snapshot.term) + 1
         let metadata = SnapshotMetadata(
             index: tables.index, term: term, membership: Membership(voters: [member]))
-        try storage.replaceLog(with: metadata, Snapshot.encode(tables, metadata))
+        try storage.replaceLog(with: metadata, Snapshot.pieces(tables, metadata))
     }
 
     public mutating func close() { storage.close() }

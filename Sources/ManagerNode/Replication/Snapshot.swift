@@ -11,6 +11,14 @@ enum Snapshot {
             index: metadata.index, term: metadata.term, membership: metadata.membership.wire, objects: tables.objects)
     }
 
+    /// What a source holds; without one nothing.
+    static func load(_ source: consuming (any SnapshotSource)?) throws -> (tables: ClusterTables, bytes: Int) {
+        guard var source else { return (ClusterTables(), 0) }
+        var loader = Loader()
+        while let piece = try source.next() { try loader.append(piece) }
+        return (try loader.finish(), loader.bytes)
+    }
+
     /// Makes tables of a snapshot's pieces, of any size, as they come.
     struct Loader: Sendable {
         private var tables = ClusterTables()
