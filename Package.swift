@@ -207,8 +207,8 @@ let shells: [Target] = [
 ]
 
 let labTests: [Target] = [
-    // Of the built programs, seen from outside: they depend on no module.
-    .testTarget(name: "LabTests", swiftSettings: settings)
+    // Of the built programs, seen from outside: of the modules they know the simulator's checkers alone.
+    .testTarget(name: "LabTests", dependencies: ["Simulation"], swiftSettings: settings)
 ]
 
 let coreDependencies: [Package.Dependency] = [

@@ -23,6 +23,23 @@ extension Lab {
         }
     }
 
+    /// The manager that leads, in the eyes of the first one that knows.
+    func leader(among nodes: [String], seconds: Double = 15) throws -> String {
+        var found: String?
+        try waitUntil("one of \(nodes) leads", seconds: seconds) {
+            for node in nodes {
+                let client = SocketClient(path: "\(folder)/\(node)/swarm.sock")
+                let rows = client.object("/nodes") as? [[String: Any]] ?? []
+                let leader = rows.first { ($0["ManagerStatus"] as? [String: Any])?["Leader"] as? Bool == true }
+                found = (leader?["Description"] as? [String: Any])?["Hostname"] as? String
+                if found != nil { return true }
+            }
+            return false
+        }
+        guard let found else { throw LabError("none of \(nodes) leads") }
+        return found
+    }
+
     /// Runs a program on a host until ``stop(_:on:)``; its number in the lab.
     func start(_ host: String, _ command: [String], output: String = "/dev/null") throws -> String {
         let script = "out=$1; shift; \"$@\" > \"$out\" 2>&1 & echo $!"
