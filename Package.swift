@@ -76,7 +76,7 @@ let core: [Target] = [
     module("Orchestration", ["Primitives", "ClusterModel", "ClusterState", heaps], hasMutants: true),
     tests("Orchestration", ["Primitives", "ClusterModel", "ClusterState"]),
     module("Assignments", ["Primitives", "ClusterModel", "ClusterState"]),
-    tests("Assignments", ["Primitives", "ClusterModel", "ClusterState"]),
+    tests("Assignments", ["Primitives", "ClusterModel", "ClusterMessages", "ClusterState", protobuf]),
     module("AgentCore", ["Primitives", "ClusterModel"]),
     tests("AgentCore", ["Primitives", "ClusterModel"]),
     module(

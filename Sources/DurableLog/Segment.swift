@@ -55,8 +55,8 @@ func requireVersion(_ version: UInt16, path: String) throws(Failure) {
 func damage(_ path: String, _ offset: Int) -> Failure {
     Failure(
         .dataLoss,
-        "\(path) is damaged at byte \(offset), before its end: restore the folder from a backup, or remove this "
-            + "manager from the cluster and let it join again with an empty folder")
+        "\(path) is damaged at byte \(offset), before its end: move it aside with `swarmd --discard-log`, which says how "
+            + "this manager comes back; where there is no other one, restore a backup")
 }
 
 /// Eight bytes at a step: what a segment has not been filled with yet is megabytes, read at each start.

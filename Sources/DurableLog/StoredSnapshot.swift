@@ -56,8 +56,8 @@ public struct StoredSnapshot: Hashable, Sendable {
         } catch {
             throw Failure(
                 .dataLoss,
-                "\(path) cannot be read: \(error); restore the folder from a backup, or remove this manager from the "
-                    + "cluster and let it join again with an empty folder")
+                "\(path) cannot be read: \(error); move the log aside with `swarmd --discard-log`, which says how this "
+                    + "manager comes back; where there is no other one, restore a backup")
         }
     }
 }

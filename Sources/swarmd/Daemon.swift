@@ -35,6 +35,7 @@ actor Daemon {
     /// Until the node or the API fails: whoever supervises the daemon starts it again.
     func run() async throws {
         try RunFolder.prepare(settings)
+        try LostLog.check(folder)
         try await machine.open()
         if let (membership, credentials) = try folder.loadMembership() {
             try await start(membership, credentials)
