@@ -77,7 +77,7 @@ let core: [Target] = [
     module("Orchestration", ["Primitives", "ClusterModel", "ClusterState", heaps], hasMutants: true),
     tests("Orchestration", ["Primitives", "ClusterModel", "ClusterState"]),
     module("Assignments", ["Primitives", "ClusterModel", "ClusterState"]),
-    tests("Assignments", ["Primitives", "ClusterModel", "ClusterState"]),
+    tests("Assignments", ["Primitives", "ClusterModel", "ClusterMessages", "ClusterState", protobuf]),
     module("AgentCore", ["Primitives", "ClusterModel"]),
     tests("AgentCore", ["Primitives", "ClusterModel"]),
     module(
@@ -207,8 +207,8 @@ let shells: [Target] = [
 ]
 
 let labTests: [Target] = [
-    // Of the built programs, seen from outside: they depend on no module.
-    .testTarget(name: "LabTests", swiftSettings: settings)
+    // Of the built programs, seen from outside: of the modules they know the simulator's checkers alone.
+    .testTarget(name: "LabTests", dependencies: ["Simulation"], swiftSettings: settings)
 ]
 
 let coreDependencies: [Package.Dependency] = [

@@ -1,29 +1,40 @@
 /// Which manager an agent turns to next, and whether it waits before.
 ///
 /// One that does not lead names the leader. That is followed at once, but only once in a row: managers that have just
-/// elected one may name each other, or one itself.
+/// elected one may name each other, or one itself. A manager that was lost is neither asked nor followed to for the next
+/// few attempts: one that stands still takes seconds to be given up, and who names it may not know yet.
 public struct ManagerSearch: Sendable {
     private var hint: String?
     private var isFollowing = false
     private var turn = 0
+    private var lost: (address: String, attempts: Int)?
 
     public init() {}
 
     /// - Parameter known: the managers that the agent knows of; nil is returned when there is none.
     public mutating func next(of known: [String]) -> String? {
         isFollowing = hint != nil
-        guard let address = hint ?? (known.isEmpty ? nil : known[turn % known.count]) else { return nil }
-        hint = nil
-        turn += 1
-        return address
+        if let address = hint {
+            hint = nil
+            return address
+        }
+        guard !known.isEmpty else { return nil }
+        if known[turn % known.count] == lost?.address { turn += 1 }
+        defer { turn += 1 }
+        return known[turn % known.count]
     }
 
     /// A session with the manager ended, or never began.
     ///
-    /// - Parameter leader: whom it named; nil or empty where it named nobody.
+    /// - Parameter leader: whom it named; empty where it named nobody, nil where it is lost.
     /// - Returns: whether the agent waits before it turns to the next.
     public mutating func onEnded(at address: String, leader: String?) -> Bool {
-        guard let leader, !leader.isEmpty, leader != address else { return true }
+        if let attempts = lost?.attempts { lost = attempts > 1 ? lost.map { ($0.address, attempts - 1) } : nil }
+        guard let leader else {
+            lost = (address, AgentLimits.attemptsWithoutLostManager)
+            return true
+        }
+        guard !leader.isEmpty, leader != address, leader != lost?.address else { return true }
         hint = leader
         return isFollowing
     }

@@ -19,6 +19,15 @@ extension ClusterTables {
             }
         }
     }
+
+    /// Whether somebody else's later change may hide that the transaction was made: an object that it updates has another
+    /// content now, at a version above the one that the update is based on.
+    public func mayHide(_ transaction: Transaction) -> Bool {
+        transaction.changes.contains { change in
+            guard case .update(let object, _) = change else { return false }
+            return self[object.key].map { $0.meta.version > object.meta.version } ?? true
+        }
+    }
 }
 
 extension ClusterObject {

@@ -2,8 +2,8 @@ import Primitives
 
 /// What can be done about files that are not to be read: a cluster with a quorum has all that they held.
 let remedy =
-    "take this manager out with `swarmctl leave --force` and let it join again, or, if it was the only one, "
-    + "`swarmctl restore BACKUP`"
+    "stop swarmd and move the log aside with `swarmd --discard-log`, which says how this manager comes back; if it was the "
+    + "only one, `swarmctl leave --force` and `swarmctl restore BACKUP`"
 
 func damage(_ path: String, _ offset: Int) -> Failure {
     Failure(.dataLoss, "\(path) is damaged at byte \(offset), before its end: \(remedy)")

@@ -203,7 +203,8 @@ public final class Manager: Sendable {
     /// is refused because the first one was made after all, the change counts as made.
     ///
     /// - Returns: the raft index of the change.
-    /// - Throws: ``Failure``: `conflict` for a stale version, `unavailable` when no leader was found in time.
+    /// - Throws: ``Failure``: `conflict` for a stale version, `unavailable` when no leader was found in time, `unknown` when
+    ///   nobody knows whether the change was made.
     public func propose(_ transaction: Transaction) async throws -> LogIndex {
         var uncertainty: Failure?
         do {
@@ -215,9 +216,10 @@ public final class Manager: Sendable {
                     throw failure
                 } catch let refusal as Failure where uncertainty != nil && refusal.mayBeOwnDoing {
                     let tables = try await self.freshTables()
-                    uncertainty = nil
-                    guard tables.reflects(transaction) else { throw refusal }
-                    return tables.index
+                    if tables.reflects(transaction) { return tables.index }
+                    // The first attempt may have been made, and overwritten: a refusal would deny that.
+                    if !tables.mayHide(transaction) { uncertainty = nil }
+                    throw refusal
                 }
             }
             try await replica.waitUntilApplied(index)

@@ -3,9 +3,11 @@ import ClusterMessages
 public import ClusterModel
 public import ClusterWire
 import GRPCCore
+import LinuxSystem
 public import Logging
 public import Primitives
 import SwiftProtobuf
+import Synchronization
 
 /// The agent's connection to the managers: finds the leader, and finds the next one when it is lost.
 public struct ManagerSession: Sendable {
@@ -73,6 +75,7 @@ public struct ManagerSession: Sendable {
         let machine = try await describe()
         let client = WireDispatcher.Client(wrapping: try connections.client(to: address))
         let reports = await worker.beginSession()
+        let silence = SilenceWatch()
         let request = StreamingClientRequest<WireAgentMessage> { [worker] writer in
             try await writer.write(.with { $0.registration = .with { $0.machine = machine.wire } })
             try await withThrowingTaskGroup(of: Void.self) { group in
@@ -83,6 +86,7 @@ public struct ManagerSession: Sendable {
                             in: 1 - WorkerLimits.heartbeatJitter...1 + WorkerLimits.heartbeatJitter)
                         try await Task.sleep(for: period * jitter)
                         await worker.heartbeat()
+                        silence.onHeartbeat()
                     }
                 }
                 for await report in reports { try await writer.write(report.wire) }
@@ -91,18 +95,49 @@ public struct ManagerSession: Sendable {
         }
         var options = CallOptions.defaults
         options.waitForReady = false
-        try await client.session(request: request, options: options) { [worker, onRole] response in
-            for try await message in response.messages {
-                switch message.message {
-                case .assignments(let assignments):
-                    let message = try AssignmentMessage(wire: assignments)
-                    await worker.take(message)
-                    if let role = message.role { await onRole(role) }
-                case .end(let end): throw Ended(leader: end.leaderAddress, message: end.message)
-                case nil: continue
+        try await unlessSilent(silence, address) { [worker, onRole, options] in
+            try await client.session(request: request, options: options) { response in
+                for try await message in response.messages {
+                    silence.onMessage()
+                    switch message.message {
+                    case .assignments(let assignments):
+                        let message = try AssignmentMessage(wire: assignments)
+                        await worker.take(message)
+                        if let role = message.role { await onRole(role) }
+                    case .end(let end): throw Ended(leader: end.leaderAddress, message: end.message)
+                    case .heartbeatAnswer, nil: continue
+                    }
                 }
             }
         }
+    }
+
+    /// Until the session ends, or its manager has not answered for too long.
+    private func unlessSilent(
+        _ silence: SilenceWatch, _ address: String, _ session: @escaping @Sendable () async throws -> Void
+    ) async throws {
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { try await session() }
+            group.addTask { [worker] in
+                while await !silence.isTooLong(heartbeatPeriod: worker.heartbeatPeriod) {
+                    try await Task.sleep(for: WorkerLimits.silenceCheck)
+                }
+                throw Failure(.unavailable, "the manager at \(address) does not answer")
+            }
+            defer { group.cancelAll() }
+            try await group.next()
+        }
+    }
+}
+
+/// One session's ``ManagerSilence``, for its two directions.
+private final class SilenceWatch: Sendable {
+    private let silence = Mutex(ManagerSilence(now: Clock.now))
+
+    func onHeartbeat() { silence.withLock { $0.onHeartbeat(now: Clock.now) } }
+    func onMessage() { silence.withLock { $0.onMessage() } }
+    func isTooLong(heartbeatPeriod: Duration) -> Bool {
+        silence.withLock { $0.isTooLong(heartbeatPeriod: heartbeatPeriod, now: Clock.now) }
     }
 }
 

@@ -92,8 +92,9 @@ actor Daemon {
         case .open(let membership, let credentials, let keys):
             let agent = try await pickUp(membership, credentials.identity)
             do {
+                try LostLog.check(folder)
                 try begin(agent, credentials, keys)
-            } catch let failure as Failure where failure.code == .dataLoss {
+            } catch let failure as Failure where [.dataLoss, .failedPrecondition].contains(failure.code) {
                 // The daemon stays: the way out, `swarmctl leave --force`, needs it.
                 set(.broken(failure, agent))
                 log.error("this node takes no part in the cluster: \(failure)")

@@ -187,10 +187,12 @@ actor MembershipKeeper {
     }
 
     private func promote(_ renewed: Credentials, _ admission: WireAdmission) throws {
+        if let refusal = LostLog.refusal(record.value, admittedAs: admission.raftID) { throw refusal }
         // Of an earlier time as a manager, under another raft id.
         parts.wipe()
         try record.update(with: renewed) { membership in
             membership.raftID = admission.raftID
+            membership.lostRaftID = 0
             membership.isFounder = false
             membership.peers = Dictionary(admission.managers.map { ($0.raftID, $0.address) }) { $1 }
         }

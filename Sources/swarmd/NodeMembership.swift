@@ -14,6 +14,8 @@ struct NodeMembership: Sendable {
     var managers: [String]
     /// Where a joiner finds the other managers before the log has told it: raft ids with addresses.
     var peers: [UInt64: String]
+    /// The raft id under which the log was lost; 0 unless that happened.
+    var lostRaftID: UInt64 = 0
 
     var host: String { String(advertiseAddress[..<(advertiseAddress.lastIndex(of: ":") ?? advertiseAddress.endIndex)]) }
 
@@ -27,6 +29,7 @@ struct NodeMembership: Sendable {
         founder=\(isFounder)
         managers=\(managers.joined(separator: ","))
         peers=\(peers.sorted { $0.key < $1.key }.map { "\($0.key)@\($0.value)" }.joined(separator: ","))
+        lost-raft-id=\(lostRaftID)
 
         """
     }
@@ -50,6 +53,7 @@ struct NodeMembership: Sendable {
             raftID: raftID, isFounder: values["founder"] == "true",
             managers: managers.split(separator: ",").map(String.init),
             peers: NodeMembership.peers(values["peers"] ?? ""))
+        lostRaftID = values["lost-raft-id"].flatMap { UInt64($0) } ?? 0
     }
 
     init(

@@ -33,6 +33,8 @@ struct Swarmd: AsyncParsableCommand {
     @Option(help: "The key of the API's certificate (PEM).") var tlskey: String?
     @Option(help: "trace, debug, info, notice, warning, error or critical.") var logLevel = "info"
 
+    @Flag(help: "Move a damaged log aside and end; says how the manager comes back.") var discardLog = false
+
     /// More would speed nothing up here, and each keeps some MB that its threads once needed.
     private static let heaps: Int32 = 2
 
@@ -46,6 +48,7 @@ struct Swarmd: AsyncParsableCommand {
         }
         log.logLevel = level
         do {
+            if discardLog { return print(try LostLog.discard(in: StateFolder(state)), terminator: "") }
             let settings = DaemonSettings(
                 state: state, run: run, socket: socket ?? "\(run)/swarm.sock",
                 containerInit: containerInit ?? ProgramFolder.path + "/container-init", cgroupParent: cgroupParent,

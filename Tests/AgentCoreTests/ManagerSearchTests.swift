@@ -22,7 +22,7 @@ import Testing
         #expect(!waits(after: "a", naming: "c"))
         #expect(next(["a", "b"]) == "c")
         #expect(waits(after: "c", naming: ""))
-        #expect(next(["a", "b"]) == "a")
+        #expect(next(["a", "b"]) == "b")
     }
 
     @Test mutating func oneThatNamesItselfIsNotAskedAtOnce() {
@@ -36,5 +36,30 @@ import Testing
         #expect(next(["a", "b"]) == "b")
         #expect(waits(after: "b", naming: "a"))
         #expect(next(["a", "b"]) == "a")
+    }
+
+    /// One that stands still takes seconds to be given up: nobody goes back to it on hearsay.
+    @Test mutating func aManagerThatWasLostIsLeftOutForAFewAttempts() {
+        let known = ["a", "b", "c"]
+        #expect(next(known) == "a")
+        #expect(!waits(after: "a", naming: "c"))
+        #expect(next(known) == "c")
+        #expect(waits(after: "c", naming: nil))
+        // The others do not know yet that it is lost.
+        for address in ["b", "a", "b"] {
+            #expect(next(known) == address)
+            #expect(waits(after: address, naming: "c"))
+        }
+        // Whoever still names it then may be right.
+        #expect(next(known) == "a")
+        #expect(!waits(after: "a", naming: "c"))
+        #expect(next(known) == "c")
+    }
+
+    @Test mutating func theOnlyManagerIsAskedAgain() {
+        for _ in 0..<3 {
+            #expect(next(["a"]) == "a")
+            #expect(waits(after: "a", naming: nil))
+        }
     }
 }

@@ -54,6 +54,27 @@ import Testing
         #expect(tables.reflects(deletion) && !tables.reflects(update) && !tables.reflects(creation))
     }
 
+    /// A refusal says that nothing was made, which nobody knows once somebody else has changed the same object.
+    @Test mutating func anUpdateThatWasOverwrittenIsNotTakenForRefused() throws {
+        var tables = ClusterTables()
+        var web = service("web")
+        let creation = Transaction([.create(.service(web))], time: time)
+        #expect(!tables.mayHide(creation))
+        _ = try tables.apply(creation, at: 7).get()
+        web = try #require(tables.services[web.id])
+        var other = web
+        web.spec.labels = ["a": "mine"]
+        other.spec.labels = ["a": "another's"]
+        let update = Transaction([.update(.service(web), bySpec: true)], time: time)
+        #expect(!tables.mayHide(update))
+        _ = try tables.apply(update, at: 8).get()
+        other.meta.version = 8
+        _ = try tables.apply(Transaction([.update(.service(other), bySpec: true)], time: time), at: 9).get()
+        #expect(!tables.reflects(update) && tables.mayHide(update))
+        _ = try tables.apply(Transaction([.delete(.service(web.id), version: nil)], time: time), at: 10).get()
+        #expect(tables.mayHide(update) && !tables.mayHide(creation))
+    }
+
     @Test mutating func aManagerIsFoundByItsRaftID() throws {
         var tables = ClusterTables()
         var node = Node(id: NodeID(using: &random), spec: NodeSpec(role: .manager))

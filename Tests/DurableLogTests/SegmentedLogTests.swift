@@ -152,6 +152,33 @@ import Testing
         #expect(recovered.snapshot == StoredSnapshot(index: 4, term: 1, metadata: [1], bytes: [2, 3]))
     }
 
+    /// R25: power lost at each operation between a snapshot's first byte and the removal of the last segment behind it.
+    @Test(arguments: 0..<30) func r25ACrashBetweenSnapshotAndCompactionLosesNothing(operations: Int) throws {
+        var random = SeededRandom(seed: UInt64(operations))
+        let files = TornFiles()
+        var (log, _) = try open(files, segmentBytes: 300)
+        let entries = (1...UInt64(12)).map { entry($0, "entry \($0)") }
+        for entry in entries { try log.append(LogBatch(entries: [entry])) }
+        let segments = try files.list().count
+        files.operationsLeft = operations
+        let snapshot = StoredSnapshot(index: 9, term: 1, metadata: [1], bytes: [2, 3])
+        do {
+            try log.saveSnapshot(snapshot)
+            try log.compact(through: 9)
+        } catch { #expect(error.message == "power lost") }
+        let survivor = files.afterPowerCut(random: &random)
+        var (again, recovered) = try open(survivor, segmentBytes: 300)
+        #expect(recovered.snapshot == nil || recovered.snapshot == snapshot)
+        let behind = recovered.snapshot == nil ? 0 : 9
+        #expect(recovered.entries.suffix(12 - behind) == entries.suffix(12 - behind))
+        // What was not done is done now.
+        try again.saveSnapshot(snapshot)
+        try again.compact(through: 9)
+        let last = try open(survivor, segmentBytes: 300).recovered
+        #expect(last.entries.suffix(3) == entries.suffix(3))
+        #expect(segments > 3)
+    }
+
     /// Loses power at the N-th operation, for every N: what was acknowledged is there again.
     @Test(arguments: 0..<60) func whatWasAcknowledgedSurvivesAPowerCut(operations: Int) throws {
         var random = SeededRandom(seed: UInt64(operations))

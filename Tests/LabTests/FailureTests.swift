@@ -60,8 +60,8 @@ import Testing
         }
     }
 
-    /// A byte in the midst of the log: refused with file and offset, and left as it is for whoever repairs it.
-    @Test func damageInTheLogIsNamedAndLeftAlone() throws {
+    /// R25: a byte in the midst of the log: refused with file and offset, and left as it is for whoever repairs it.
+    @Test func r25DamageInTheLogIsNamedAndLeftAlone() throws {
         try whileDown("before-damage") { lab in
             let folder = "\(lab.folder)/n1/lib/raft"
             let names = try FileManager.default.contentsOfDirectory(atPath: folder).filter { $0.hasPrefix("log-") }
@@ -71,14 +71,89 @@ import Testing
             var damaged = whole
             damaged[100] ^= 0xff
             try damaged.write(to: url)
-            let result = try swarmd()
+            let reason = try lab.reasonOfBrokenMembership("n1")
             let after = try Data(contentsOf: url)
             try whole.write(to: url)
-            expectRefusal(result, "/var/lib/swarm/raft/\(name)", "damaged at byte ", "backup")
-            let offset = result.errors.components(separatedBy: "at byte ").last?.prefix { $0.isNumber }
-            #expect((18...100).contains(Int(offset ?? "") ?? 0), "\(result.errors)")
+            for text in [
+                "/var/lib/swarm/raft/\(name)", "damaged at byte ", "`swarmd --discard-log`", "swarmctl restore",
+            ] {
+                #expect(reason.contains(text), "\(reason)")
+            }
+            let offset = reason.components(separatedBy: "at byte ").last?.prefix { $0.isNumber }
+            #expect((18...100).contains(Int(offset ?? "") ?? 0), "\(reason)")
             #expect(after == damaged)
         }
+    }
+
+    /// R25: what was being written when the power went counts in no part.
+    @Test(arguments: Lab.TailDamage.allCases) func r25ADamagedEndOfTheLogIsCutOff(damage: Lab.TailDamage) throws {
+        let lab = try lab()
+        try lab.createConfig("kept-\(damage)")
+        let before = try lab.configs()
+        // The end of a log is what its manager wrote as a leader, or this, the last of all.
+        try lab.createConfig("last-\(damage)")
+        try lab.killAndWait("n1")
+        try lab.damageTail(of: "n1", damage)
+        try lab.lab("start", "n1")
+        try lab.waitUntilReady("n1")
+        #expect(Set(try lab.configs()).isSuperset(of: before))
+        try lab.createConfig("next-\(damage)")
+    }
+
+    /// R25: without its log a manager would begin anew, and this one another cluster of its own.
+    @Test func r25AManagerWithoutItsLogDoesNotBeginAnew() throws {
+        try whileDown("before-loss") { lab in
+            func move(_ name: String, _ other: String) throws {
+                try lab.exec("n1", ["mv", "/var/lib/swarm/\(name)", "/var/lib/swarm/\(other)"]).succeed()
+            }
+            try move("raft", "raft.away")
+            let reason = try lab.reasonOfBrokenMembership("n1")
+            let discarding = try swarmd("--discard-log")
+            _ = try lab.exec("n1", ["rm", "-rf", "/var/lib/swarm/raft"])
+            try move("raft.away", "raft")
+            for text in ["/var/lib/swarm/raft holds no log", "--discard-log", "swarmctl restore"] {
+                #expect(reason.contains(text), "\(reason)")
+            }
+            expectRefusal(discarding, "its log is the only one", "backup")
+        }
+    }
+
+    /// R25c: the machine stops in the midst of everything and starts again.
+    @Test func r25cTheOnlyManagerIsReadyAfterAnAbruptReboot() throws {
+        let lab = try lab()
+        try lab.on(
+            "n1", "service", "create", "--no-resolve-image", "--name", "rebooted", "--replicas", "2", "box:1", "sleep",
+            "1000")
+        let before = try lab.tasks(of: "rebooted").filter(\.isRunning).map(\.id).sorted()
+        // All processes of the node's cgroups, its daemon, and what lies in memory.
+        let script = """
+            kill -9 $(cat "$1/swarmd.pid")
+            for file in $(grep -l '/n1/' /proc/[0-9]*/cgroup); do kill -9 $(echo "$file" | cut -d / -f 3); done
+            umount -l /run/swarm/network/*.netns
+            rm -rf /run/swarm/*
+            ip link del swarm0
+            nft flush ruleset
+            """
+        _ = try lab.exec("n1", ["sh", "-c", script, "sh", "\(lab.folder)/n1"])
+        try lab.waitUntil("swarmd is gone") { try lab.lab("ls").output.contains("down") }
+        try lab.lab("start", "n1")
+        try lab.waitUntilReady("n1")
+        func states() throws -> String { try lab.on("n1", "node", "ls", "--format", "{{.Status}}") }
+        try lab.waitUntil("the node is ready") { try states() == "Ready" }
+        try lab.waitUntil("its tasks are replaced") {
+            let running = try lab.tasks(of: "rebooted").filter(\.isRunning).map(\.id)
+            return running.count == 2 && running.allSatisfy { !before.contains($0) }
+        }
+        // Longer than the three heartbeats after which it would be down is too long for here: nothing told of it.
+        #expect(try states() == "Ready")
+        let events = try lab.exec(
+            "n1",
+            [
+                "swarmctl", "events", "--since", "5m", "--until", "0s", "--filter", "type=node", "--format",
+                "{{json .Actor.Attributes}}",
+            ])
+        #expect(!events.output.contains("\"state.new\":\"down\""), "\(events.output)")
+        try lab.on("n1", "service", "rm", "rebooted")
     }
 
     @Test func aSecondDaemonEndsAndTheFirstGoesOn() throws {
@@ -149,8 +224,8 @@ import Testing
         try lab.exec("n1", ["sh", "-c", "echo small | swarmctl config create small -"]).succeed()
     }
 
-    /// A disk that is full when a cluster is made, then one that fills while it runs.
-    @Test func aFullDiskLosesNothingThatWasAcknowledged() throws {
+    /// R25: a disk that is full when a cluster is made, then one that fills while it runs.
+    @Test func r25AFullDiskLosesNothingThatWasAcknowledged() throws {
         try whileDown("before-full") { lab in
             defer { _ = try? lab.exec("n1", ["umount", "/var/lib/swarm"]) }
             try mountState("size=4m")

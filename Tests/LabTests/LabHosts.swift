@@ -23,6 +23,23 @@ extension Lab {
         }
     }
 
+    /// The manager that leads, in the eyes of the first one that knows.
+    func leader(among nodes: [String], seconds: Double = 15) throws -> String {
+        var found: String?
+        try waitUntil("one of \(nodes) leads", seconds: seconds) {
+            for node in nodes {
+                let client = SocketClient(path: "\(folder)/\(node)/swarm.sock")
+                let rows = client.object("/nodes") as? [[String: Any]] ?? []
+                let leader = rows.first { ($0["ManagerStatus"] as? [String: Any])?["Leader"] as? Bool == true }
+                found = (leader?["Description"] as? [String: Any])?["Hostname"] as? String
+                if found != nil { return true }
+            }
+            return false
+        }
+        guard let found else { throw LabError("none of \(nodes) leads") }
+        return found
+    }
+
     /// Runs a program on a host until ``stop(_:on:)``; its number in the lab.
     func start(_ host: String, _ command: [String], output: String = "/dev/null") throws -> String {
         let script = "out=$1; shift; \"$@\" > \"$out\" 2>&1 & echo $!"
@@ -34,6 +51,19 @@ extension Lab {
 
     func stop(_ pid: String, on host: String, signal: String = "TERM") throws {
         _ = try exec(host, ["kill", "-\(signal)", pid])
+    }
+
+    /// Starts a swarmd that cannot take part in its cluster, and ends it: what it says of that when it is asked.
+    func reasonOfBrokenMembership(_ node: String) throws -> String {
+        try lab("start", node)
+        try waitUntil("\(node) says that it is broken") {
+            try on(node, "info", "--format", "{{.Swarm.LocalNodeState}}") == "error"
+        }
+        let reason = try on(node, "info", "--format", "{{.Swarm.Error}}")
+        let refused = try exec(node, ["swarmctl", "node", "ls"])
+        guard refused.status == 1, refused.errors.contains(reason) else { throw LabError("\(refused)") }
+        try killAndWait(node)
+        return reason
     }
 
     /// The number of a task's first process in the lab.

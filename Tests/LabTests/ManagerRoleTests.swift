@@ -83,7 +83,8 @@ import Testing
         try lab.on("n1", "service", "rm", "steady")
     }
 
-    @Test func aDemotedLeaderHandsOverAndNoTaskNotices() throws {
+    /// R22: the leader goes.
+    @Test func r22ADemotedLeaderHandsOverAndNoTaskNotices() throws {
         let lab = try lab()
         try lab.on(
             "n1", "service", "create", "--no-resolve-image", "--name", "calm", "--replicas", "6", "box:1", "sleep",
@@ -104,7 +105,8 @@ import Testing
         try lab.on(others[0], "service", "rm", "calm")
     }
 
-    @Test func whatWouldLoseTheQuorumIsRefused() throws {
+    /// R22: a manager goes while another one is down.
+    @Test func r22WhatWouldLoseTheQuorumIsRefused() throws {
         let lab = try lab()
         let leader = try leader(seenFrom: "n1")
         let others = ["n1", "n2", "n3"].filter { $0 != leader }
@@ -125,6 +127,25 @@ import Testing
         #expect(try write(on: kept).status == 0)
         try lab.lab("start", lost)
         try waitForManagers(["n1", "n2", "n3"], seenFrom: leader)
+    }
+
+    /// R22: the leader is no manager before it is removed, and of two managers it hands over to the other one.
+    @Test func r22TwoManagersBecomeOneAndTheLastOneStays() throws {
+        let lab = try lab()
+        let old = try leader(seenFrom: "n1")
+        let others = ["n1", "n2", "n3"].filter { $0 != old }
+        let removal = try lab.exec(others[0], ["swarmctl", "node", "rm", "--force", old])
+        #expect(removal.status != 0 && removal.errors.contains("must be demoted"), "\(removal.errors)")
+        try lab.on(old, "node", "demote", others[1])
+        try waitForManagers([others[0], old].sorted(), seenFrom: old)
+        try lab.on(old, "node", "demote", old)
+        try waitForManagers([others[0]], seenFrom: others[0])
+        #expect(try leader(seenFrom: others[0]) == others[0])
+        #expect(try write(on: others[0]).status == 0)
+        let last = try lab.exec(others[0], ["swarmctl", "node", "demote", others[0]])
+        #expect(last.status != 0 && last.errors.contains("demote the last manager"), "\(last.errors)")
+        for node in [old, others[1]] { try lab.on(others[0], "node", "promote", node) }
+        try waitForManagers(["n1", "n2", "n3"], seenFrom: others[0])
     }
 
     @Test func aManagerLeavesByForceAndJoinsAgain() throws {

@@ -194,13 +194,33 @@ public nonisolated struct WireManagerMessage: Sendable {
     set {message = .end(newValue)}
   }
 
+  public var heartbeatAnswer: WireHeartbeatAnswer {
+    get {
+      if case .heartbeatAnswer(let v)? = message {return v}
+      return WireHeartbeatAnswer()
+    }
+    set {message = .heartbeatAnswer(newValue)}
+  }
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public nonisolated enum OneOf_Message: Equatable, Sendable {
     case assignments(WireAssignments)
     case end(WireSessionEnd)
+    case heartbeatAnswer(WireHeartbeatAnswer)
 
   }
+
+  public init() {}
+}
+
+/// To each heartbeat: an agent that gets none looks for another manager.
+public nonisolated struct WireHeartbeatAnswer: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
 }
@@ -678,7 +698,7 @@ nonisolated extension WireTaskStatusBatch: SwiftProtobuf.Message, SwiftProtobuf.
 
 nonisolated extension WireManagerMessage: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".ManagerMessage"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}assignments\0\u{1}end\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}assignments\0\u{1}end\0\u{3}heartbeat_answer\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -712,6 +732,19 @@ nonisolated extension WireManagerMessage: SwiftProtobuf.Message, SwiftProtobuf._
           self.message = .end(v)
         }
       }()
+      case 3: try {
+        var v: WireHeartbeatAnswer?
+        var hadOneofValue = false
+        if let current = self.message {
+          hadOneofValue = true
+          if case .heartbeatAnswer(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.message = .heartbeatAnswer(v)
+        }
+      }()
       default: break
       }
     }
@@ -731,6 +764,10 @@ nonisolated extension WireManagerMessage: SwiftProtobuf.Message, SwiftProtobuf._
       guard case .end(let v)? = self.message else { preconditionFailure() }
       try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
     }()
+    case .heartbeatAnswer?: try {
+      guard case .heartbeatAnswer(let v)? = self.message else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 3)
+    }()
     case nil: break
     }
     try unknownFields.traverse(visitor: &visitor)
@@ -738,6 +775,25 @@ nonisolated extension WireManagerMessage: SwiftProtobuf.Message, SwiftProtobuf._
 
   public static func ==(lhs: WireManagerMessage, rhs: WireManagerMessage) -> Bool {
     if lhs.message != rhs.message {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WireHeartbeatAnswer: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".HeartbeatAnswer"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap()
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    // Load everything into unknown fields
+    while try decoder.nextFieldNumber() != nil {}
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: WireHeartbeatAnswer, rhs: WireHeartbeatAnswer) -> Bool {
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

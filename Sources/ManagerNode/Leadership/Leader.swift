@@ -46,6 +46,7 @@ actor Leader {
 
     /// What an agent is told.
     enum SessionEvent: Sendable {
+        case heartbeatAnswer
         case assignments(AssignmentMessage)
         case end(reason: String)
     }

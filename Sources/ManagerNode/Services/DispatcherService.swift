@@ -31,6 +31,8 @@ struct DispatcherService: WireDispatcher.SimpleServiceProtocol {
                     switch event {
                     case .assignments(let message):
                         try await response.write(.with { $0.assignments = message.wire })
+                    case .heartbeatAnswer:
+                        try await response.write(.with { $0.heartbeatAnswer = WireHeartbeatAnswer() })
                     case .end(let reason):
                         return try await response.write(.end(leader: "", reason))
                     }
@@ -42,7 +44,7 @@ struct DispatcherService: WireDispatcher.SimpleServiceProtocol {
                     // A request can be iterated once only: the registration is its first message.
                     for try await message in request {
                         if let id {
-                            try await take(message, id, leader)
+                            try await take(message, id, leader, toAgent)
                         } else {
                             id = try await register(message, peer.node, host, leader, toAgent)
                         }
@@ -73,9 +75,15 @@ struct DispatcherService: WireDispatcher.SimpleServiceProtocol {
         return id
     }
 
-    private func take(_ message: WireAgentMessage, _ id: SessionID, _ leader: Leader) async throws {
+    private func take(
+        _ message: WireAgentMessage, _ id: SessionID, _ leader: Leader,
+        _ toAgent: AsyncStream<Leader.SessionEvent>.Continuation
+    ) async throws {
         switch message.message {
-        case .heartbeat: await leader.heartbeat(id)
+        case .heartbeat:
+            await leader.heartbeat(id)
+            // One that finds no room waits behind messages that say the same.
+            toAgent.yield(.heartbeatAnswer)
         case .statuses(let batch):
             var statuses: [(task: TaskID, status: TaskStatus)] = []
             for report in batch.reports {
