@@ -30,7 +30,8 @@ public struct Swarmctl: AsyncParsableCommand {
         subcommands: subcommands)
 
     static let subcommands: [any ParsableCommand.Type] = [
-        InitCommand.self, JoinCommand.self, LeaveCommand.self, TokenCommand.self, NodeCommand.self,
+        InitCommand.self, JoinCommand.self, LeaveCommand.self, TokenCommand.self, AuthorityCommand.self,
+        NodeCommand.self,
         ServiceCommand.self, StackCommand.self, ImageCommand.self, NetworkCommand.self, SecretCommand.self,
         ConfigCommand.self,
         VolumeCommand.self, EventsCommand.self, InfoCommand.self, VersionCommand.self, LabCommand.self,

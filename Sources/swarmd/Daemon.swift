@@ -1,6 +1,7 @@
 import ClusterIdentity
 import ClusterModel
 import ClusterState
+import ClusterWire
 import EngineAPI
 import Glibc
 import Logging
@@ -139,11 +140,13 @@ actor Daemon {
     }
 
     func join(_ request: JoinRequest) async throws {
+        if request.isRenewal { return try await rejoin(request) }
         try beginChange()
         defer { isChanging = false }
         let addresses = try machine.addresses(
             listen: request.listenAddress, advertise: request.advertiseAddress, dataPath: request.dataPathAddress)
-        let admitted = try await Joining(request, addresses, try await machine.description()).run()
+        let joining = try Joining(request, addresses, try await machine.description())
+        let admitted = try joining.membership(try await joining.run(), addresses)
         do {
             try folder.save(admitted.membership, admitted.credentials)
             try await start(admitted.membership, admitted.credentials)
@@ -151,6 +154,19 @@ actor Daemon {
             await abandon()
             throw error
         }
+    }
+
+    /// This node comes back as who it is, with its containers: its certificate had run out, its managers have moved, or its
+    /// log is lost.
+    private func rejoin(_ request: JoinRequest) async throws {
+        guard let runtime else { throw Failure(.unavailable, "This node is not part of a swarm") }
+        guard !isChanging else { throw Failure(.unavailable, "this node is joining or leaving a swarm at this moment") }
+        isChanging = true
+        defer { isChanging = false }
+        let joining = try Joining(
+            renewing: runtime.credentials.current, request, advertiseAddress: runtime.membership.advertiseAddress,
+            hasLostLog: runtime.hasLostLog, try await machine.description())
+        try await runtime.keeper.readmit(try await joining.run())
     }
 
     /// The node is as before: unjoined and reusable.

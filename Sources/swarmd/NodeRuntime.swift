@@ -28,6 +28,8 @@ final class NodeRuntime: Sendable {
     var id: NodeID { credentials.current.identity.node }
     var membership: NodeMembership { record.value }
     var manager: Manager? { slot.manager }
+    /// It is to be a manager, and its log is gone.
+    var hasLostLog: Bool { membership.raftID != 0 && slot.manager == nil }
 
     /// Takes the node's ports, picks up its containers and opens what is stored; ``run()`` then takes part.
     ///
@@ -41,7 +43,7 @@ final class NodeRuntime: Sendable {
     ) async throws -> NodeRuntime {
         let listener = try listen(membership.listenAddress)
         let record = MembershipRecord(membership, folder: folder)
-        let credentials = CredentialStore(credentials)
+        let credentials = CredentialStore(credentials) { Clock.wallTime }
         let connections = NodeConnections(credentials: credentials)
         let managers = membership.managers + (membership.raftID == 0 ? [] : [membership.advertiseAddress])
         let worker = Worker(runtime: tasks, managers: managers, log: log) { known in
@@ -51,14 +53,30 @@ final class NodeRuntime: Sendable {
         }
         let slot = ManagerSlot()
         let parts = MembershipKeeper.Parts(
-            open: { try openManager($0, credentials, connections, folder, hostRoutes, overlayMTU, log) }, wipe: wipe)
+            open: { membership in
+                let mark = LogMark(folder)
+                let manager = try openManager(membership, credentials, connections, folder, hostRoutes, overlayMTU, log)
+                try mark.write(membership.raftID)
+                return manager
+            }, wipe: wipe)
         do {
             try await worker.restore()
-            if membership.raftID != 0 { slot.set(try parts.open(membership)) }
+            let loss = try LogMark(folder).loss(of: membership.raftID)
+            if let loss {
+                log.error("\(loss)")
+            } else if membership.raftID != 0 {
+                let manager = try parts.open(membership)
+                slot.set(manager)
+                try await SelfRenewal(manager: manager, record: record, credentials: credentials, log: log).run()
+            }
             let keeper = MembershipKeeper(
                 record: record, credentials: credentials, connections: connections, slot: slot, worker: worker,
-                parts: parts, log: log
-            ) { try await tasks.describe() }
+                parts: parts, loss: loss, log: log
+            ) {
+                var description = try await tasks.describe()
+                description.certificate = try credentials.current.info()
+                return description
+            }
             return NodeRuntime(record, credentials, connections, keeper, slot, worker, tasks, listener, log)
         } catch {
             await worker.stop()
@@ -125,6 +143,9 @@ final class NodeRuntime: Sendable {
         let server = try NodeListener.server(
             listener: listener.release(), credentials: credentials,
             acceptsJoiners: { [slot] in slot.manager != nil }, standing: { [slot] in slot.standing(of: $0) },
+            onRefusal: { [log, complaints = ComplaintFilter()] refusal in
+                if complaints.isNews(refusal, at: Clock.now) { log.warning("a connection is refused: \(refusal)") }
+            },
             services: worker.services(tasks) + slot.services)
         defer {
             manager?.stop()

@@ -47,7 +47,7 @@ actor Leader {
     /// What an agent is told.
     enum SessionEvent: Sendable {
         case assignments(AssignmentMessage)
-        case end(reason: String)
+        case end(reason: String, isFenced: Bool = false)
     }
 
     init(
@@ -170,7 +170,7 @@ actor Leader {
 
     /// An agent says hello: what it is told from now on goes to `toAgent`, which ends with the session.
     func register(
-        _ node: NodeID, _ description: NodeDescription, address: String,
+        _ node: NodeID, _ marks: SessionMarks, _ description: NodeDescription, address: String,
         _ toAgent: AsyncStream<SessionEvent>.Continuation
     ) -> SessionID? {
         if hasEnded { return nil }
@@ -179,8 +179,8 @@ actor Leader {
         sessions[id] = toAgent
         perform(
             dispatcher.onRegister(
-                id, node: node, description: description, address: address, tables: replica.view.tables,
-                now: Clock.now, wallClock: Clock.wallTime))
+                id, node: node, marks: marks, description: description, address: address,
+                tables: replica.view.tables, now: Clock.now, wallClock: Clock.wallTime))
         return id
     }
 
@@ -216,6 +216,11 @@ actor Leader {
             case .close(let id, let reason):
                 guard let session = sessions.removeValue(forKey: id) else { continue }
                 session.yield(.end(reason: reason))
+                session.finish()
+            case .fence(let id, let reason):
+                guard let session = sessions.removeValue(forKey: id) else { continue }
+                log.warning("two machines with one identity: \(reason)")
+                session.yield(.end(reason: reason, isFenced: true))
                 session.finish()
             case .write(let changes):
                 observations.add(changes)
