@@ -134,12 +134,18 @@ let drivers: [Target] = [
         ["Primitives", "ClusterModel", "LinuxSystem", "OverlayProtocol", "network-node"],
         resources: [.copy("two-nodes.py")]),
     module("ClusterIdentity", ["Primitives", "ClusterModel", "CSodium", asn1, crypto, x509, nioCore, nioSSL]),
-    tests("ClusterIdentity", ["Primitives", "ClusterModel", x509]),
+    tests("ClusterIdentity", ["Primitives", "ClusterModel", asn1, x509]),
     module(
         "ClusterWire",
         [
             "Primitives", "ClusterModel", "ClusterMessages", "ClusterIdentity", protobuf, grpc, grpcProtobuf,
             grpcTransport, nioReloading, nioSSL, x509,
+        ]),
+    tests(
+        "ClusterWire",
+        [
+            "Primitives", "ClusterModel", "ClusterMessages", "ClusterIdentity", "LinuxSystem", protobuf, grpc,
+            grpcTransport, x509,
         ]),
     module("Compose", ["Primitives", "ClusterModel", yams]),
     tests("Compose", ["Primitives", "ClusterModel"]),

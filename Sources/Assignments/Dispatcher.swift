@@ -17,6 +17,8 @@ public struct Dispatcher: Sendable {
         case send(SessionID, AssignmentMessage)
         /// The session is over; the agent connects again.
         case close(SessionID, reason: String)
+        /// The session is refused: another machine with its node's identity is alive.
+        case fence(SessionID, reason: String)
         /// To be written to the log, again and again until it is there or leadership is lost.
         case write([Change])
     }
@@ -33,13 +35,18 @@ public struct Dispatcher: Sendable {
         var earlier: (period: Duration, beats: Int)?
         var managers: [String] = []
         var role: NodeRole?
+        /// What it was told to trust.
+        var trustDigest: [UInt8] = []
+        var marks = SessionMarks()
 
-        var timeout: Duration { max(period, earlier?.period ?? period) * AssignmentLimits.missedHeartbeats }
+        var longestPeriod: Duration { max(period, earlier?.period ?? period) }
+        var timeout: Duration { longestPeriod * AssignmentLimits.missedHeartbeats }
     }
 
     private var sessions: [SessionID: Session] = [:]
     private var sessionOfNode: [NodeID: SessionID] = [:]
     private var heartbeatDeadlines: [NodeID: Instant] = [:]
+    private var contests = IdentityContests()
     private var dirty: Set<NodeID> = []
     private var allDirty = false
     /// Nil until the first session.
@@ -59,14 +66,15 @@ public struct Dispatcher: Sendable {
         return []
     }
 
-    /// An agent says hello: it gets everything, and its node is ready.
+    /// An agent says hello: it gets everything, and its node is ready; unless another machine is the node.
     public mutating func onRegister(
-        _ id: SessionID, node: NodeID, description: NodeDescription, address: String, tables: ClusterTables,
-        now: Instant, wallClock: Timestamp
+        _ id: SessionID, node: NodeID, marks: SessionMarks = SessionMarks(), description: NodeDescription,
+        address: String, tables: ClusterTables, now: Instant, wallClock: Timestamp
     ) -> [Directive] {
         guard let stored = tables.nodes[node] else {
             return [.close(id, reason: "node \(node) is not a member of this cluster: it was removed")]
         }
+        if let refusal = refusal(of: id, stored, marks, address, now: now) { return refusal }
         var directives: [Directive] = []
         if let old = sessionOfNode[node] {
             sessions[old] = nil
@@ -75,6 +83,7 @@ public struct Dispatcher: Sendable {
         var session = Session(node: node, lastHeard: now, period: tables.heartbeatPeriod)
         let first = Duration.seconds(AssignmentLimits.firstHeartbeatSeconds)
         if first > session.period { session.earlier = (first, AssignmentLimits.heartbeatsByOldPeriod) }
+        session.marks = marks
         sessions[id] = session
         sessionOfNode[node] = id
         heartbeatDeadlines[node] = now + session.timeout
@@ -86,6 +95,29 @@ public struct Dispatcher: Sendable {
         directives.append(.write([.observeNode(node, status, description)]))
         directives += sendComplete(id, tables: tables)
         return directives
+    }
+
+    /// What is done instead of a registration that may be another machine's; nil when it is the node's own.
+    private mutating func refusal(
+        of id: SessionID, _ node: Node, _ marks: SessionMarks, _ address: String, now: Instant
+    ) -> [Directive]? {
+        guard let holder = sessionOfNode[node.id].flatMap({ sessions[$0] }), !marks.follow(holder.marks) else {
+            contests.end(node.id)
+            return nil
+        }
+        switch contests.judge(node.id, lastHeard: holder.lastHeard, period: holder.longestPeriod, now: now) {
+        case .succeeds: return nil
+        case .waits:
+            return [.close(id, reason: "node \(node.id) has a session; whether it is alive will show in a moment")]
+        case .isFenced:
+            let reason =
+                "another machine at \(node.status.address) shows the identity of node \(node.id) and is alive: this one is "
+                + "a copy; run `swarmctl leave --force` on it, then join it as a node of its own"
+            var status = node.status
+            status.message = "a second machine with this node's identity, at \(address), is kept out"
+            let write = Directive.write([.observeNode(node.id, status, nil)])
+            return [.fence(id, reason: reason)] + (status == node.status ? [] : [write])
+        }
     }
 
     public mutating func onHeartbeat(_ id: SessionID, tables: ClusterTables, now: Instant) {
@@ -113,7 +145,10 @@ public struct Dispatcher: Sendable {
     /// The connection broke. The node is down only when its heartbeats stay away.
     public mutating func onDisconnect(_ id: SessionID) {
         guard let session = sessions.removeValue(forKey: id) else { return }
-        if sessionOfNode[session.node] == id { sessionOfNode[session.node] = nil }
+        if sessionOfNode[session.node] == id {
+            sessionOfNode[session.node] = nil
+            contests.end(session.node)
+        }
     }
 
     /// The node leaves on purpose: it is down at once.
@@ -191,7 +226,11 @@ public struct Dispatcher: Sendable {
         let isLate = lastTick.map { now > $0 + .seconds(AssignmentLimits.lateTickSeconds) } ?? false
         lastTick = isLate ? nil : now
         if isLate { return [] }
-        var directives: [Directive] = []
+        var directives: [Directive] = contests.expire(now: now).compactMap { node in
+            guard var status = tables.nodes[node]?.status, status.state == .ready else { return nil }
+            status.message = ""
+            return .write([.observeNode(node, status, nil)])
+        }
         for (node, deadline) in heartbeatDeadlines.sorted(by: { $0.key < $1.key }) where deadline <= now {
             heartbeatDeadlines[node] = nil
             if let session = sessionOfNode.removeValue(forKey: node) {
@@ -215,6 +254,7 @@ public struct Dispatcher: Sendable {
         session.own = tables.ownAssignments(of: session.node, ingress: tables.ingressNetworks)
         session.managers = tables.managerAddresses
         session.role = tables.nodes[session.node]?.wantedRole
+        session.trustDigest = tables.trustDigest
         let others = shared.step(SharedView.Delta(), from: [], to: session.own.networks, node: session.node)
         let directives = messages(.complete, Array(session.own.items.values) + others.updates, [], &session, id)
         sessions[id] = session
@@ -235,15 +275,17 @@ public struct Dispatcher: Sendable {
             removals += before.items.keys.filter { after.items[$0] == nil }
         }
         let role = tables.nodes[session.node]?.wantedRole
+        let trustDigest = tables.trustDigest
         let period = tables.heartbeatPeriod
         session.own = after
         sessions[id] = session
         guard
             !updates.isEmpty || !removals.isEmpty || managers != session.managers || role != session.role
-                || period != session.period
+                || period != session.period || trustDigest != session.trustDigest
         else { return [] }
         session.managers = managers
         session.role = role
+        session.trustDigest = trustDigest
         if period != session.period {
             let longest = max(period, session.period, session.earlier?.period ?? .zero)
             session.earlier = (longest, AssignmentLimits.heartbeatsByOldPeriod)
@@ -268,7 +310,7 @@ public struct Dispatcher: Sendable {
                 AssignmentMessage(
                     kind: kind, sequence: session.sequence, isLast: index == parts.count - 1,
                     updates: parts[index].updates, removals: parts[index].removals, managers: session.managers,
-                    heartbeatPeriod: session.period, role: session.role))
+                    heartbeatPeriod: session.period, role: session.role, trustDigest: session.trustDigest))
         }
     }
 }
@@ -295,6 +337,7 @@ extension String {
 extension ClusterTables {
     var heartbeatPeriod: Duration { cluster?.spec.heartbeatPeriod ?? .seconds(5) }
     var heartbeatTimeout: Duration { heartbeatPeriod * AssignmentLimits.missedHeartbeats }
+    var trustDigest: [UInt8] { cluster?.authority.trustDigest ?? [] }
     /// `HOST:PORT` of every manager, ordered by raft id.
     public var managerAddresses: [String] {
         nodes.sorted.compactMap(\.manager).sorted { $0.raftID < $1.raftID }.map(\.address)

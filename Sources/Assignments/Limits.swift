@@ -22,4 +22,12 @@ public enum AssignmentLimits {
     public static let statusesPerTransaction = 200
     /// Statuses waiting for the log; an agent resends what was not acknowledged when its session starts anew.
     public static let pendingStatuses = 100_000
+    /// A heartbeat may have been on its way when a second machine came with a node's identity: a sign of life counts from
+    /// so long after that.
+    static let contestGraceMilliseconds = 200
+    /// Heartbeats for which a session may be silent before its node's next session takes its place: with the jitter of
+    /// heartbeats.
+    static let contestPeriods = 1.5
+    /// A second machine that has not come for so long is forgotten. In seconds.
+    static let contestMemorySeconds = 60
 }

@@ -40,6 +40,22 @@ public struct CertificateAuthority: Sendable {
     public func certificatePEM() throws -> String { try certificate.serializeAsPEM().pemString }
     public func keyPEM() throws -> String { try key.serializeAsPEM().pemString }
 
+    /// `other`'s key under this root: whoever knows this root alone follows it to the other one.
+    public func crossSign(_ other: CertificateAuthority) throws -> Certificate {
+        try Certificate(
+            version: .v3, serialNumber: .init(), publicKey: other.certificate.publicKey,
+            notValidBefore: max(other.certificate.notValidBefore, certificate.notValidBefore),
+            notValidAfter: min(other.certificate.notValidAfter, certificate.notValidAfter),
+            issuer: certificate.subject, subject: other.certificate.subject,
+            extensions: try Certificate.Extensions {
+                Critical(BasicConstraints.isCertificateAuthority(maxPathLength: 0))
+                Critical(KeyUsage(keyCertSign: true, cRLSign: true))
+            },
+            issuerPrivateKey: key)
+    }
+
+    var holdsItsKey: Bool { key.publicKey == certificate.publicKey }
+
     /// A certificate for the node that holds the private half of `publicKey`.
     public func issue(
         _ publicKey: Certificate.PublicKey, to identity: PeerIdentity, validity: Duration, at now: Timestamp
@@ -47,7 +63,7 @@ public struct CertificateAuthority: Sendable {
         try Certificate(
             version: .v3, serialNumber: .init(), publicKey: publicKey,
             notValidBefore: Date(now - IdentityLimits.backdating), notValidAfter: Date(now + validity),
-            issuer: certificate.subject, subject: try identity.subject(), signatureAlgorithm: .ecdsaWithSHA256,
+            issuer: certificate.subject, subject: try identity.subject(),
             extensions: try Certificate.Extensions {
                 Critical(BasicConstraints.notCertificateAuthority)
                 Critical(KeyUsage(digitalSignature: true, keyAgreement: true))

@@ -9,16 +9,20 @@ import struct Foundation.Date
 public struct Credentials: Sendable {
     public let certificate: Certificate
     public let roots: [Certificate]
+    /// Presented with the certificate: they lead from a root that others may still know alone to a newer one.
+    public let intermediates: [Certificate]
     public let identity: PeerIdentity
     private let key: Certificate.PrivateKey
 
+    /// - Parameter roots: what is trusted, and beside it what leads from one root to another.
     /// - Throws: ``Failure`` when the certificate names no node of a cluster.
     public init(certificate: Certificate, key: Certificate.PrivateKey, roots: [Certificate]) throws {
         guard let identity = PeerIdentity(certificate) else { throw PeerIdentity.unnamed(certificate) }
         self.certificate = certificate
         self.identity = identity
         self.key = key
-        self.roots = roots
+        self.roots = roots.filter(\.isSelfSigned)
+        intermediates = roots.filter { !$0.isSelfSigned }
     }
 
     public init(certificatePEM: String, keyPEM: String, rootsPEM: [String]) throws {
@@ -29,7 +33,8 @@ public struct Credentials: Sendable {
 
     public func certificatePEM() throws -> String { try certificate.serializeAsPEM().pemString }
     public func keyPEM() throws -> String { try key.serializeAsPEM().pemString }
-    public func rootsPEM() throws -> [String] { try roots.map { try $0.serializeAsPEM().pemString } }
+    /// Roots first, then what leads from one to another.
+    public func rootsPEM() throws -> [String] { try (roots + intermediates).map { try $0.serializeAsPEM().pemString } }
 }
 
 extension Credentials {
@@ -50,6 +55,12 @@ extension Timestamp {
 public struct JoinerCredentials: Sendable {
     public let certificate: Certificate
     public let key: Certificate.PrivateKey
+
+    /// A member's own, for a connection that trusts a token's root instead of what the member knows.
+    public init(_ member: Credentials) throws {
+        certificate = member.certificate
+        key = try Certificate.PrivateKey(pemEncoded: member.keyPEM())
+    }
 
     public init(at now: Timestamp) throws {
         let key = Certificate.PrivateKey(P256.Signing.PrivateKey())

@@ -8,4 +8,6 @@ public enum IdentityLimits {
     public static let tokenAddresses = 7
     /// A self-signed certificate is used for joining only.
     static let joinerValidity = Duration.seconds(86_400)
+    /// Roots that a cluster trusts at a time: the newest, and those that a node may still know alone.
+    public static let trustedRoots = 5
 }

@@ -4,8 +4,7 @@ public import NIOCore
 public import NIOSSL
 public import Primitives
 import SwiftASN1
-internal import Synchronization
-public import X509
+@_spi(DisableValidityCheck) @_spi(FixedExpiryValidationTime) public import X509
 
 import struct Foundation.Date
 
@@ -14,6 +13,8 @@ public enum PeerVerification: Sendable {
     /// A member with a chain to these roots and this cluster's id.
     case members(roots: [Certificate], cluster: ClusterID)
     /// A member, or a stranger that presents a lone self-signed certificate and may only ask to join.
+    ///
+    /// A member whose certificate has run out is let in, too: it may come back, and is told why nothing else is answered.
     case membersAndJoiners(roots: [Certificate], cluster: ClusterID)
     /// A manager of the cluster whose root has this digest: all that a joiner knows.
     case managerUnder(rootDigest: String)
@@ -21,35 +22,68 @@ public enum PeerVerification: Sendable {
     public typealias Callback =
         @Sendable ([NIOSSLCertificate], EventLoopPromise<NIOSSLVerificationResultWithMetadata>) -> Void
 
-    public var callback: Callback {
+    /// - Parameters:
+    ///   - clock: by which certificates are judged.
+    ///   - onVerdict: hears why a peer was refused, or nil where it was not.
+    public func callback(
+        clock: @escaping @Sendable () -> Timestamp, onVerdict: @escaping @Sendable (String?) -> Void
+    ) -> Callback {
         { presented, promise in
             promise.completeWithTask {
-                guard let chain = try? presented.map({ try Certificate(derEncoded: $0.toDERBytes()) }),
-                    let leaf = chain.first, await accepts(leaf, rest: Array(chain.dropFirst()))
-                else { return .failed }
+                let refusal = await refusal(of: presented, at: clock())
+                onVerdict(refusal)
+                if refusal != nil { return .failed }
                 return .certificateVerified(VerificationMetadata(NIOSSL.ValidatedCertificateChain(presented)))
             }
         }
     }
 
-    /// Whether the chain that was presented is acceptable now.
-    public func accepts(_ leaf: Certificate, rest: [Certificate]) async -> Bool {
+    private func refusal(of presented: [NIOSSLCertificate], at now: Timestamp) async -> String? {
+        guard let chain = try? presented.map({ try Certificate(derEncoded: $0.toDERBytes()) }), let leaf = chain.first
+        else { return "its certificate cannot be read" }
+        return await refusal(of: leaf, rest: Array(chain.dropFirst()), at: now)
+    }
+
+    /// Why the chain that was presented is not acceptable now; nil when it is.
+    public func refusal(of leaf: Certificate, rest: [Certificate], at now: Timestamp) async -> String? {
         switch self {
         case .members(let roots, let cluster):
-            return await PeerVerification.chains(leaf, to: roots) && PeerIdentity(leaf)?.cluster == cluster
+            return await PeerVerification.refusal(of: leaf, rest, roots, cluster, at: now)
         case .membersAndJoiners(let roots, let cluster):
-            if rest.isEmpty && leaf.isSelfSigned { return true }
-            return await PeerVerification.chains(leaf, to: roots) && PeerIdentity(leaf)?.cluster == cluster
+            if rest.isEmpty && leaf.isSelfSigned { return nil }
+            let time = leaf.validityProblem(at: now) == nil ? now : nil
+            return await PeerVerification.refusal(of: leaf, rest, roots, cluster, at: time)
         case .managerUnder(let rootDigest):
             let pinned = rest.filter { (try? $0.tokenDigest()) == rootDigest }
-            return await PeerVerification.chains(leaf, to: pinned) && PeerIdentity(leaf)?.role == .manager
+            guard PeerIdentity(leaf)?.role == .manager else { return "it is not a manager" }
+            return await PeerVerification.refusal(of: leaf, rest, pinned, nil, at: now)
         }
     }
 
-    private static func chains(_ leaf: Certificate, to roots: [Certificate]) async -> Bool {
+    /// - Parameter now: nil leaves the certificates' times out of account.
+    private static func refusal(
+        of leaf: Certificate, _ rest: [Certificate], _ roots: [Certificate], _ cluster: ClusterID?, at now: Timestamp?
+    ) async -> String? {
+        guard let identity = PeerIdentity(leaf), cluster == nil || identity.cluster == cluster,
+            await chains(leaf, rest, to: roots, at: nil)
+        else { return "its certificate is not of this cluster" }
+        guard let now else { return nil }
+        if let problem = leaf.validityProblem(at: now) {
+            return problem.text("the certificate of node \(identity.node)", "the clock here", now: now)
+        }
+        return await chains(leaf, rest, to: roots, at: now)
+            ? nil : "the authority of its certificate is out of its time"
+    }
+
+    private static func chains(
+        _ leaf: Certificate, _ rest: [Certificate], to roots: [Certificate], at now: Timestamp?
+    ) async -> Bool {
         guard !roots.isEmpty else { return false }
-        var verifier = Verifier(rootCertificates: CertificateStore(roots)) { RFC5280Policy() }
-        switch await verifier.validate(leaf: leaf, intermediates: CertificateStore([])) {
+        var verifier = Verifier(rootCertificates: CertificateStore(roots)) {
+            now.map { RFC5280Policy(fixedExpiryValidationTime: Date($0)) } ?? .withValidityCheckDisabled()
+        }
+        let between = CertificateStore(rest.filter { !$0.isSelfSigned })
+        switch await verifier.validate(leaf: leaf, intermediates: between) {
         case .validCertificate: return true
         case .couldNotValidate: return false
         }

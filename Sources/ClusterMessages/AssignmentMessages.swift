@@ -9,7 +9,8 @@ extension AssignmentMessage {
             updates: try list("updates", wire.updates, AssignmentItem.init(wire:)),
             removals: try list("removals", wire.removals, AssignmentKey.init(wire:)), managers: wire.managers,
             heartbeatPeriod: .nanoseconds(wire.heartbeatPeriod),
-            role: try optional("role", wire.hasRole, known("role", wire.role)))
+            role: try optional("role", wire.hasRole, known("role", wire.role)),
+            trustDigest: Array(wire.trustDigest))
     }
 
     public var wire: WireAssignments {
@@ -22,6 +23,7 @@ extension AssignmentMessage {
             $0.managers = managers
             $0.heartbeatPeriod = heartbeatPeriod.wholeNanoseconds
             if let role { $0.role = wireEnum(role) }
+            $0.trustDigest = wireBytes(trustDigest)
         }
     }
 }

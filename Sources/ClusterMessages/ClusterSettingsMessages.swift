@@ -68,7 +68,7 @@ extension ClusterSpec {
         self.init(
             labels: try dictionary("labels", wire.labels), taskHistoryLimit: wire.taskHistoryLimit,
             heartbeatPeriod: .nanoseconds(wire.heartbeatPeriod),
-            certificateValidity: .nanoseconds(wire.certificateValidity))
+            certificateValidity: .nanoseconds(wire.certificateValidity), forceRotate: wire.forceRotate)
     }
 
     public var wire: WireClusterSpec {
@@ -77,19 +77,7 @@ extension ClusterSpec {
             $0.taskHistoryLimit = taskHistoryLimit
             $0.heartbeatPeriod = heartbeatPeriod.wholeNanoseconds
             $0.certificateValidity = certificateValidity.wholeNanoseconds
-        }
-    }
-}
-
-extension Authority {
-    public init(wire: WireAuthority) {
-        self.init(rootCertificate: wire.rootCertificate, signingKey: wire.signingKey)
-    }
-
-    public var wire: WireAuthority {
-        .with {
-            $0.rootCertificate = rootCertificate
-            $0.signingKey = signingKey
+            $0.forceRotate = forceRotate
         }
     }
 }

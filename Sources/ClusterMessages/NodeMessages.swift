@@ -47,7 +47,8 @@ extension NodeDescription {
             hostname: wire.hostname, os: wire.os, architecture: wire.architecture,
             resources: try required("resources", wire.hasResources, Resources(wire: wire.resources)),
             engineVersion: wire.engineVersion, engineLabels: try dictionary("engine_labels", wire.engineLabels),
-            overlayKey: Array(wire.overlayKey), overlayEndpoint: wire.overlayEndpoint)
+            overlayKey: Array(wire.overlayKey), overlayEndpoint: wire.overlayEndpoint,
+            certificate: wire.hasCertificate ? CertificateInfo(wire: wire.certificate) : nil)
     }
 
     public var wire: WireNodeDescription {
@@ -60,6 +61,7 @@ extension NodeDescription {
             $0.engineLabels = wirePairs(engineLabels)
             $0.overlayKey = wireBytes(overlayKey)
             $0.overlayEndpoint = overlayEndpoint
+            if let certificate { $0.certificate = certificate.wire }
         }
     }
 }

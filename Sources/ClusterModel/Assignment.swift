@@ -52,10 +52,12 @@ public struct AssignmentMessage: Hashable, Sendable {
     public var heartbeatPeriod: Duration
     /// What the node is to be; nil: as it is.
     public var role: NodeRole?
+    /// ``Authority/trustDigest``; empty: what the node holds is right.
+    public var trustDigest: [UInt8]
 
     public init(
         kind: Kind, sequence: UInt64, isLast: Bool = true, updates: [AssignmentItem], removals: [AssignmentKey] = [],
-        managers: [String], heartbeatPeriod: Duration, role: NodeRole? = nil
+        managers: [String], heartbeatPeriod: Duration, role: NodeRole? = nil, trustDigest: [UInt8] = []
     ) {
         self.kind = kind
         self.sequence = sequence
@@ -65,6 +67,7 @@ public struct AssignmentMessage: Hashable, Sendable {
         self.managers = managers
         self.heartbeatPeriod = heartbeatPeriod
         self.role = role
+        self.trustDigest = trustDigest
     }
 }
 

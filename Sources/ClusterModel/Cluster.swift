@@ -67,26 +67,18 @@ public struct ClusterSpec: Hashable, Sendable {
     public var taskHistoryLimit: UInt64
     public var heartbeatPeriod: Duration
     public var certificateValidity: Duration
+    /// Counts the rotations of the root that people asked for.
+    public var forceRotate: UInt64
 
     public init(
         labels: [String: String] = [:], taskHistoryLimit: UInt64 = 5, heartbeatPeriod: Duration = .seconds(5),
-        certificateValidity: Duration = .seconds(90 * 86_400)
+        certificateValidity: Duration = .seconds(90 * 86_400), forceRotate: UInt64 = 0
     ) {
         self.labels = labels
         self.taskHistoryLimit = taskHistoryLimit
         self.heartbeatPeriod = heartbeatPeriod
         self.certificateValidity = certificateValidity
-    }
-}
-
-/// The cluster's certificate authority, PEM.
-public struct Authority: Hashable, Sendable {
-    public var rootCertificate: String
-    public var signingKey: String
-
-    public init(rootCertificate: String = "", signingKey: String = "") {
-        self.rootCertificate = rootCertificate
-        self.signingKey = signingKey
+        self.forceRotate = forceRotate
     }
 }
 

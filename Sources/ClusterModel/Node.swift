@@ -67,11 +67,13 @@ public struct NodeDescription: Hashable, Sendable {
     public var overlayKey: [UInt8]
     /// Where the overlay's datagrams go: `ADDRESS:PORT`; empty where the node has no overlay.
     public var overlayEndpoint: String
+    /// Nil until the node has told.
+    public var certificate: CertificateInfo?
 
     public init(
         hostname: String, os: String = "linux", architecture: String = "x86_64", resources: Resources,
         engineVersion: String = "", engineLabels: [String: String] = [:], overlayKey: [UInt8] = [],
-        overlayEndpoint: String = ""
+        overlayEndpoint: String = "", certificate: CertificateInfo? = nil
     ) {
         self.hostname = hostname
         self.os = os
@@ -81,6 +83,7 @@ public struct NodeDescription: Hashable, Sendable {
         self.engineLabels = engineLabels
         self.overlayKey = overlayKey
         self.overlayEndpoint = overlayEndpoint
+        self.certificate = certificate
     }
 }
 

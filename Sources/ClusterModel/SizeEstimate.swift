@@ -46,6 +46,7 @@ extension TaskStatus {
 extension NodeDescription {
     public var estimatedBytes: Int {
         256 + hostname.utf8.count + engineVersion.utf8.count + overlayKey.count + overlayEndpoint.utf8.count
+            + (certificate == nil ? 0 : 256)
             + SizeEstimate.of(engineLabels)
     }
 }
@@ -110,7 +111,8 @@ extension ClusterObject {
         case .secret(let secret): secret.estimatedBytes
         case .config(let config): config.estimatedBytes
         case .node(let node): 512 + SizeEstimate.of(node.spec.labels) + (node.description?.estimatedBytes ?? 0)
-        case .cluster(let cluster): 8192 + 32 * cluster.revocations.count
+        case .cluster(let cluster):
+            8192 + 32 * cluster.revocations.count + 4096 * cluster.authority.earlier.count
         }
     }
 }

@@ -89,6 +89,7 @@ public struct ClusterEvent: Hashable, Sendable {
             compare("availability", "\(old.spec.availability)", "\(new.spec.availability)")
             compare("role", "\(old.spec.role)", "\(new.spec.role)")
             compare("state", "\(old.status.state)", "\(new.status.state)")
+            if old.status.state == new.status.state { compare("message", old.status.message, new.status.message) }
             compare("manager", old.manager?.address ?? "", new.manager?.address ?? "")
         case (.task(let old), .task(let new)):
             compare("state", old.status.state.name, new.status.state.name)

@@ -9,12 +9,14 @@ public enum AuthorizationTable {
     public enum Caller: Hashable, Sendable {
         /// A machine with no certificate of the cluster.
         case stranger
+        /// A member whose certificate does not count at this time: it may only ask to come back.
+        case lapsed
         case worker
         case manager
     }
 
     public static let callers: [String: Set<Caller>] = [
-        "swarm.v1.Identity/Join": [.stranger],
+        "swarm.v1.Identity/Join": [.stranger, .lapsed, .worker, .manager],
         "swarm.v1.Identity/Renew": [.worker, .manager],
         "swarm.v1.Dispatcher/Session": [.worker, .manager],
         "swarm.v1.Raft/Messages": [.manager],
@@ -35,39 +37,6 @@ public enum Standing: Hashable, Sendable {
     case member(NodeRole)
     /// Its node was removed: the certificate counts no more.
     case revoked
-}
-
-struct Authorization: ServerInterceptor {
-    /// What the state says of a member whose certificate is in order; on a node without the state, its certificate's role.
-    let standing: @Sendable (PeerIdentity) -> Standing
-
-    func intercept<Input: Sendable, Output: Sendable>(
-        request: StreamingServerRequest<Input>, context: ServerContext,
-        next:
-            @concurrent @Sendable (StreamingServerRequest<Input>, ServerContext) async throws ->
-            StreamingServerResponse<Output>
-    ) async throws -> StreamingServerResponse<Output> {
-        let method = context.descriptor.fullyQualifiedMethod
-        let caller = try caller(of: context.peer)
-        guard AuthorizationTable.allows(caller, method: method) else {
-            throw RPCError(code: .permissionDenied, message: "a \(caller) may not call \(method)")
-        }
-        return try await next(request, context)
-    }
-
-    private func caller(of peer: PeerIdentity?) throws -> AuthorizationTable.Caller {
-        guard let peer else { return .stranger }
-        switch standing(peer) {
-        case .member(.manager): return .manager
-        case .member(.worker): return .worker
-        case .revoked:
-            // Not `permissionDenied`: it is for good, and the node is to know.
-            throw RPCError(
-                code: .unauthenticated,
-                message:
-                    "node \(peer.node) was removed from the cluster: `swarmctl leave --force` on it, then join again")
-        }
-    }
 }
 
 extension ServerContext {

@@ -1,11 +1,16 @@
 public import ClusterIdentity
+public import Primitives
 internal import Synchronization
 
-/// The node's credentials as they are now; a renewal replaces them under every open listener and client.
+/// The node's credentials as they are now, and the clock by which its own and others' certificates are judged; a renewal
+/// replaces them under every open listener and client.
 public final class CredentialStore: Sendable {
+    /// The wall clock.
+    public let clock: @Sendable () -> Timestamp
     private let state: Mutex<Credentials>
 
-    public init(_ credentials: Credentials) {
+    public init(_ credentials: Credentials, clock: @escaping @Sendable () -> Timestamp) {
+        self.clock = clock
         state = Mutex(credentials)
     }
 

@@ -10,4 +10,6 @@ public enum WireLimits {
     /// Between two attempts to connect, doubling from the first to the last.
     public static let connectBackoffFirst = Duration.milliseconds(100)
     public static let connectBackoffLast = Duration.seconds(2)
+    /// Between two looks at the certificate of whoever makes a call that lasts.
+    static let validityCheck = Duration.seconds(10)
 }

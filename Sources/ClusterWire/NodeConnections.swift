@@ -1,7 +1,7 @@
 public import ClusterIdentity
 public import GRPCCore
 public import GRPCNIOTransportHTTP2Posix
-import Primitives
+public import Primitives
 internal import Synchronization
 
 /// Clients to other nodes, one an address, shared by all who call it and kept until ``close()``.
@@ -15,6 +15,7 @@ public final class NodeConnections: Sendable {
 
     private let credentials: CredentialStore
     private let connections = Mutex<[String: Connection]>([:])
+    private let problems = PeerProblems()
 
     public init(credentials: CredentialStore) {
         self.credentials = credentials
@@ -25,8 +26,8 @@ public final class NodeConnections: Sendable {
         if let known = connections.withLock({ $0[address]?.client }) { return known }
         let security = try HTTP2ClientTransport.Posix.TransportSecurity.mTLS(
             certificateReloader: PresentCertificate(credentials: credentials)
-        ) { [credentials] tls in
-            NodeConnections.verify(&tls) {
+        ) { [credentials, problems] tls in
+            NodeConnections.verify(&tls, clock: credentials.clock, onVerdict: { problems.set($0, at: address) }) {
                 let now = credentials.current
                 return .members(roots: now.roots, cluster: now.identity.cluster)
             }
@@ -60,31 +61,47 @@ public final class NodeConnections: Sendable {
         }
     }
 
-    /// One call's worth of connection for a machine that is not a member: it trusts the token's root only.
+    /// Why the certificate of whoever answers at an address was refused when it was last seen; nil where it was not.
+    public func problem(at address: String) -> String? { problems[address] }
+
+    /// One call's worth of connection that trusts the token's root only: of a machine that is not a member, or of one that
+    /// comes back.
+    ///
+    /// - Throws: ``Failure`` `unavailable` where the other end's certificate was refused; what `body` throws.
     public static func withJoiner<Result: Sendable>(
         to address: String, credentials: JoinerCredentials, rootDigest: String,
-        _ body: @Sendable (Client) async throws -> Result
+        clock: @escaping @Sendable () -> Timestamp, _ body: @Sendable (Client) async throws -> Result
     ) async throws -> Result {
+        let problems = PeerProblems()
         let security = HTTP2ClientTransport.Posix.TransportSecurity.mTLS(
             certificateChain: [.bytes(Array(try credentials.certificatePEM().utf8), format: .pem)],
             privateKey: .bytes(Array(try credentials.keyPEM().utf8), format: .pem)
-        ) { verify(&$0) { .managerUnder(rootDigest: rootDigest) } }
+        ) {
+            verify(&$0, clock: clock, onVerdict: { problems.set($0, at: address) }) {
+                .managerUnder(rootDigest: rootDigest)
+            }
+        }
         let client = try client(to: address, security)
         return try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { try await client.runConnections() }
             defer { client.beginGracefulShutdown() }
-            return try await body(client)
+            do {
+                return try await body(client)
+            } catch let error as RPCError {
+                guard let problem = problems[address] else { throw error }
+                throw Failure(.unavailable, problem)
+            }
         }
     }
 
     private static func verify(
-        _ tls: inout HTTP2ClientTransport.Posix.TransportSecurity.TLS,
-        _ verification: @escaping @Sendable () -> PeerVerification
+        _ tls: inout HTTP2ClientTransport.Posix.TransportSecurity.TLS, clock: @escaping @Sendable () -> Timestamp,
+        onVerdict: @escaping @Sendable (String?) -> Void, _ verification: @escaping @Sendable () -> PeerVerification
     ) {
         // The name in a certificate is the node's id, not its address: who it is, is checked below.
         tls.serverCertificateVerification = .noHostnameVerification
         tls.trustRoots = .certificates([])
-        tls.customVerificationCallback = { verification().callback($0, $1) }
+        tls.customVerificationCallback = { verification().callback(clock: clock, onVerdict: onVerdict)($0, $1) }
     }
 
     private static func client(
@@ -103,4 +120,12 @@ public final class NodeConnections: Sendable {
         return GRPCClient(
             transport: try HTTP2ClientTransport.Posix(target: target, transportSecurity: security, config: config))
     }
+}
+
+/// Why peers were refused, by address.
+private final class PeerProblems: Sendable {
+    private let known = Mutex<[String: String]>([:])
+
+    subscript(address: String) -> String? { known.withLock { $0[address] } }
+    func set(_ problem: String?, at address: String) { known.withLock { $0[address] = problem } }
 }

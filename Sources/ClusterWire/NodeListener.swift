@@ -13,9 +13,11 @@ public struct NodeListener: Sendable {
     ///   - acceptsJoiners: managers answer machines that have no certificate of the cluster yet; asked at each handshake,
     ///     as a node's role may change.
     ///   - standing: what the state says of a member.
+    ///   - onRefusal: hears why a peer was refused during the handshake.
     public static func server(
         listener: Int32, credentials: CredentialStore, acceptsJoiners: @escaping @Sendable () -> Bool,
         standing: @escaping @Sendable (PeerIdentity) -> Standing,
+        onRefusal: @escaping @Sendable (String) -> Void,
         services: [any RegistrableRPCService]
     ) throws -> Server {
         let security = try HTTP2ServerTransport.Posix.TransportSecurity.mTLS(
@@ -30,7 +32,10 @@ public struct NodeListener: Sendable {
                     acceptsJoiners()
                     ? .membersAndJoiners(roots: now.roots, cluster: now.identity.cluster)
                     : .members(roots: now.roots, cluster: now.identity.cluster)
-                verification.callback(presented, promise)
+                let onVerdict = { @Sendable (refusal: String?) in
+                    if let refusal { onRefusal(refusal) }
+                }
+                verification.callback(clock: credentials.clock, onVerdict: onVerdict)(presented, promise)
             }
         }
         let transport = HTTP2ServerTransport.Posix(
@@ -44,7 +49,8 @@ public struct NodeListener: Sendable {
                 config.connection.keepalive.clientBehavior.minPingIntervalWithoutCalls = .seconds(1)
             })
         return GRPCServer(
-            transport: transport, services: services, interceptors: [Authorization(standing: standing)])
+            transport: transport, services: services,
+            interceptors: [Authorization(clock: credentials.clock, standing: standing)])
     }
 }
 

@@ -2,8 +2,9 @@ import Primitives
 
 /// What can be done about files that are not to be read: a cluster with a quorum has all that they held.
 let remedy =
-    "stop swarmd and move the log aside with `swarmd --discard-log`, which says how this manager comes back; if it was the "
-    + "only one, `swarmctl leave --force` and `swarmctl restore BACKUP`"
+    "`swarmctl join --renew TOKEN`, with the token of `swarmctl token manager`, makes this node a manager again with its "
+    + "containers while the other managers have a majority; if it was the only one, `swarmctl leave --force`, then "
+    + "`swarmctl restore BACKUP`"
 
 func damage(_ path: String, _ offset: Int) -> Failure {
     Failure(.dataLoss, "\(path) is damaged at byte \(offset), before its end: \(remedy)")

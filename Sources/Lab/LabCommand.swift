@@ -112,15 +112,17 @@ extension LabCommand {
     }
 
     struct Start: ParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Start a node's swarmd again.")
+        static let configuration = CommandConfiguration(
+            abstract: "Start a node's swarmd again.", discussion: "EXAMPLE: swarmctl lab start --clock-offset 7200 n2")
         @OptionGroup var options: LabOptions
         @Argument var node: String
+        @Option(help: "Seconds by which its wall clock is ahead, or behind with a minus.") var clockOffset = 0
         func run() throws {
             let control = try options.control()
             guard control.daemonState(node) == "down" else {
                 throw Failure(.failedPrecondition, "swarmd of \(node) is running")
             }
-            try control.startDaemon(node)
+            try control.startDaemon(node, clockOffset: clockOffset)
         }
     }
 

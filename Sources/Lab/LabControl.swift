@@ -38,12 +38,14 @@ struct LabControl {
         ["nsenter", "--target", String(supervisor), "--mount", "--pid", "--net", "--"] + arguments
     }
 
-    func startDaemon(_ node: String) throws {
+    /// - Parameter clockOffset: seconds by which the daemon's wall clock is moved.
+    func startDaemon(_ node: String, clockOffset: Int = 0) throws {
         let script = "echo $$ > \"$1/swarmd.pid\"; shift; exec \"$@\""
         // Not a child of nsenter's, which stops with its child (`lab stop`), and then would never reap it: the lab's first
         // process is its parent.
         let arguments = [
-            "setsid", "--fork", "sh", "-c", script, "sh", folder.node(node), settings.swarmd, "--container-init",
+            "setsid", "--fork", "sh", "-c", script, "sh", folder.node(node), "env",
+            "SWARM_CLOCK_OFFSET_S=\(clockOffset)", settings.swarmd, "--container-init",
             settings.containerInit,
             "--cgroup-parent", "\(folder.cgroupParent)/\(node)", "--socket", "/run/swarm/swarm.sock",
             // The lab's registry speaks plain HTTP, and only hosts of the lab reach it.

@@ -43,8 +43,16 @@ public enum ManagerLimits {
     static let refusedLoopShifts = 6
     /// So many refusals in a row are worth a warning, and as many again are the next one.
     static let refusalsToReport = 20
+    /// Of a session's mark, and marks of sessions before it, that are looked at.
+    static let markBytes = 64
+    static let earlierMarks = 16
     /// Messages waiting for one agent; a session that cannot keep up is ended and starts anew.
     static let sessionMessages = 10_000
+    /// Certificates renewed at once, and then each second: the rest of the nodes asks again.
+    static let renewalsAtOnce = 100
+    static let renewalsPerSecond = 50
+    /// Between two looks at whether a new root is in use everywhere.
+    static let rootLook = Duration.milliseconds(500)
     /// Between two attempts to reach a peer.
     static let peerBackoff = Duration.milliseconds(200)
 }

@@ -140,6 +140,7 @@ public final class Manager: Sendable {
         leading.withLock { $0 = leader }
         await withDiscardingTaskGroup { group in
             group.addTask { await self.keepRoles() }
+            group.addTask { await self.keepRoots() }
             await leader.run()
             group.cancelAll()
         }

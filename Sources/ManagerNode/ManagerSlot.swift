@@ -7,6 +7,7 @@ import Synchronization
 /// node's role needs no new listener.
 public final class ManagerSlot: Sendable {
     private let held = Mutex<Manager?>(nil)
+    let renewals = RenewalGate()
 
     public init() {}
 

@@ -31,7 +31,8 @@ public struct Swarmctl: AsyncParsableCommand {
 
     static let subcommands: [any ParsableCommand.Type] = [
         InitCommand.self, JoinCommand.self, LeaveCommand.self, TokenCommand.self, UpdateCommand.self,
-        UnlockCommand.self, UnlockKeyCommand.self, BackupCommand.self, RestoreCommand.self, RecoverCommand.self,
+        AuthorityCommand.self, UnlockCommand.self, UnlockKeyCommand.self, BackupCommand.self, RestoreCommand.self,
+        RecoverCommand.self,
         NodeCommand.self,
         ServiceCommand.self, StackCommand.self, ImageCommand.self, NetworkCommand.self, SecretCommand.self,
         ConfigCommand.self,

@@ -29,8 +29,11 @@ public struct RandomObjects: Sendable {
             id: id(), meta: meta(),
             spec: ClusterSpec(
                 labels: pairs(), taskHistoryLimit: number(), heartbeatPeriod: duration(),
-                certificateValidity: duration()),
-            authority: Authority(rootCertificate: text(), signingKey: text()),
+                certificateValidity: duration(), forceRotate: number()),
+            authority: Authority(
+                rootCertificate: text(), signingKey: text(),
+                earlier: list { EarlierRoot(certificate: $0.text(), signingKey: $0.text(), crossSigned: $0.text()) },
+                trustDigest: bytes(count: Bool.random(using: &random) ? 32 : 0)),
             tokens: JoinTokens(workerSecret: text(), managerSecret: text()),
             addressPools: list { $0.subnet() }, subnetPrefixLength: number(), dataPathPort: number(),
             revocations: list { $0.flag() ? .node($0.id()) : .member($0.number()) },
@@ -49,7 +52,12 @@ public struct RandomObjects: Sendable {
         NodeDescription(
             hostname: text(), os: text(), architecture: text(), resources: resources(), engineVersion: text(),
             engineLabels: pairs(), overlayKey: bytes(count: Bool.random(using: &random) ? 32 : 0),
-            overlayEndpoint: text())
+            overlayEndpoint: text(),
+            certificate: maybe {
+                CertificateInfo(
+                    issuerSubject: $0.bytes(count: 20), issuerPublicKey: $0.bytes(count: 91),
+                    trustDigest: $0.bytes(count: 32), expiresAt: $0.timestamp())
+            })
     }
 
     public mutating func nodeStatus() -> NodeStatus {

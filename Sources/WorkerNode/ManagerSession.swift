@@ -14,70 +14,88 @@ public struct ManagerSession: Sendable {
     private let worker: Worker
     private let connections: NodeConnections
     private let describe: @Sendable () async throws -> NodeDescription
-    private let onRole: @Sendable (NodeRole) async -> Void
+    private let onWishes: @Sendable (NodeRole?, [UInt8]) async -> Void
     private let onRefusal: @Sendable (Failure) async -> Void
     private let log: Logger
 
     /// - Parameters:
     ///   - describe: the machine as it is now; asked at the beginning of each session.
-    ///   - onRole: takes what the managers want the node to be, whenever they say so.
+    ///   - onWishes: takes what the managers want the node to be and the digest of what it is to trust, whenever they say
+    ///     so.
     ///   - onRefusal: takes why they will have nothing to do with it any more.
     public init(
         worker: Worker, connections: NodeConnections, log: Logger,
         describe: @escaping @Sendable () async throws -> NodeDescription,
-        onRole: @escaping @Sendable (NodeRole) async -> Void, onRefusal: @escaping @Sendable (Failure) async -> Void
+        onWishes: @escaping @Sendable (NodeRole?, [UInt8]) async -> Void,
+        onRefusal: @escaping @Sendable (Failure) async -> Void
     ) {
         self.worker = worker
         self.connections = connections
         self.log = log
         self.describe = describe
-        self.onRole = onRole
+        self.onWishes = onWishes
         self.onRefusal = onRefusal
     }
 
     private struct Ended: Error {
         var leader: String
         var message: String
+        var isFenced: Bool
     }
 
     /// One session after the other, until cancelled.
     public func run() async {
         var search = ManagerSearch()
-        var lastComplaint = ""
+        let complaints = ComplaintFilter()
+        let marks = SessionMarkBook()
         while !Task.isCancelled {
             guard let address = search.next(of: await worker.managers) else { return }
             var leader: String?
+            var rest = WorkerLimits.sessionBackoff
             do {
-                try await session(with: address)
-                lastComplaint = ""
+                try await session(with: address, marks)
+                complaints.forget()
             } catch let end as Ended {
                 leader = end.leader
                 log.debug("session with \(address) ended: \(end.message)")
+                if end.isFenced {
+                    await onRefusal(Failure(.alreadyExists, end.message))
+                    rest = WorkerLimits.refusedBackoff
+                }
             } catch {
                 if Task.isCancelled { break }
                 if let refusal = error as? RPCError, refusal.code == .unauthenticated {
                     await onRefusal(Failure(.unauthenticated, refusal.message))
+                    rest = WorkerLimits.refusedBackoff
                 } else {
-                    let complaint = "no session with the manager at \(address): \(error)"
-                    if complaint != lastComplaint { log.info("\(complaint)") }
-                    lastComplaint = complaint
+                    let reason = connections.problem(at: address) ?? "\(error)"
+                    let complaint = "no session with the manager at \(address): \(reason)"
+                    if complaints.isNews(complaint, at: Clock.now) { log.info("\(complaint)") }
                 }
             }
             await worker.endSession()
             if search.onEnded(at: address, leader: leader) {
-                try? await Task.sleep(for: WorkerLimits.sessionBackoff)
+                try? await Task.sleep(for: rest)
             }
         }
         await worker.endSession()
     }
 
-    private func session(with address: String) async throws {
+    private func session(with address: String, _ marks: SessionMarkBook) async throws {
         let machine = try await describe()
         let client = WireDispatcher.Client(wrapping: try connections.client(to: address))
         let reports = await worker.beginSession()
         let silence = SilenceWatch()
         let request = StreamingClientRequest<WireAgentMessage> { [worker] writer in
-            try await writer.write(.with { $0.registration = .with { $0.machine = machine.wire } })
+            let shown = marks.next()
+            try await writer.write(
+                .with {
+                    $0.registration = .with {
+                        $0.machine = machine.wire
+                        $0.mark = wireBytes(shown.own)
+                        $0.earlierMarks = shown.earlier.map { wireBytes($0) }
+                    }
+                })
             try await withThrowingTaskGroup(of: Void.self) { group in
                 group.addTask {
                     while true {
@@ -95,16 +113,18 @@ public struct ManagerSession: Sendable {
         }
         var options = CallOptions.defaults
         options.waitForReady = false
-        try await unlessSilent(silence, address) { [worker, onRole, options] in
+        try await unlessSilent(silence, address) { [worker, onWishes, options] in
             try await client.session(request: request, options: options) { response in
                 for try await message in response.messages {
                     silence.onMessage()
                     switch message.message {
                     case .assignments(let assignments):
                         let message = try AssignmentMessage(wire: assignments)
+                        marks.onAnswer()
                         await worker.take(message)
-                        if let role = message.role { await onRole(role) }
-                    case .end(let end): throw Ended(leader: end.leaderAddress, message: end.message)
+                        await onWishes(message.role, message.trustDigest)
+                    case .end(let end):
+                        throw Ended(leader: end.leaderAddress, message: end.message, isFenced: end.isFenced)
                     case .heartbeatAnswer, nil: continue
                     }
                 }

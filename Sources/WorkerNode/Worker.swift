@@ -76,12 +76,16 @@ public actor Worker {
 
     func heartbeat() { report(.heartbeat) }
 
+    /// Where managers are to be found from now on; nothing where none is named.
+    public func follow(_ known: [String]) {
+        guard !known.isEmpty, known != managers else { return }
+        managers = known
+        onManagers(managers)
+    }
+
     func take(_ message: AssignmentMessage) {
         heartbeatPeriod = message.heartbeatPeriod
-        if !message.managers.isEmpty, message.managers != managers {
-            managers = message.managers
-            onManagers(managers)
-        }
+        follow(message.managers)
         perform(agent.onAssignments(message, now: Clock.now, wallClock: Clock.wallTime))
         updateNetworks()
     }

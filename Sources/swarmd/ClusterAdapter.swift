@@ -23,16 +23,14 @@ struct ClusterAdapter: ClusterPort {
         case .outside: return Membership(state: .inactive)
         case .locked(let node, _):
             return Membership(nodeID: node.identity.node, address: node.membership.host, state: .locked)
-        case .broken(let failure, let agent):
-            return Membership(
-                address: agent.record.value.host, state: .error, isManager: true, error: failure.description)
         case .member(let held, _, _): runtime = held
         }
         var failure = await daemon.failure ?? runtime.manager?.failure
-        if failure == nil { failure = await runtime.keeper.refusal }
+        if failure == nil { failure = await runtime.keeper.problem }
         var membership = Membership(
             nodeID: runtime.id, address: runtime.membership.host, state: failure == nil ? .active : .error,
             isManager: runtime.manager != nil, error: failure?.description ?? "")
+        membership.isExpired = await runtime.keeper.isExpired
         membership.remoteManagers = (runtime.manager?.tables.nodes.sorted ?? []).compactMap { node in
             node.manager.map { (node.id, $0.address) }
         }
@@ -100,15 +98,21 @@ struct ClusterAdapter: ClusterPort {
         for try await piece in backup { try reader.append(piece.readableBytesView) }
         return try await daemon.restore(try reader.finish(), request)
     }
+    // MARK: Authority
+
+    func rotatedAuthority(of cluster: Cluster, own: (certificate: String, key: String)?) throws -> Authority {
+        try cluster.authority.rotated(for: cluster.id, own: own, at: Clock.wallTime)
+    }
+
+    func issuer(of cluster: Cluster) throws -> CertificateInfo { try cluster.authority.issuer() }
 
     // MARK: Tokens
 
     func joinTokens() async throws -> TokenPair {
         let tables = try await tables()
         guard let cluster = tables.cluster else { throw Failure(.unavailable, "the cluster has no settings yet") }
-        let authority = try CertificateAuthority(
-            certificatePEM: cluster.authority.rootCertificate, keyPEM: cluster.authority.signingKey)
-        let digest = try authority.certificate.tokenDigest()
+        // A manager that has not renewed yet shows the earlier root alone; from there a joiner is led to the newest.
+        let digest = try cluster.authority.tokenDigest()
         let addresses = tables.nodes.sorted.compactMap(\.manager).sorted { $0.raftID < $1.raftID }.map(\.address)
         func token(_ secret: String) -> String {
             JoinToken(rootDigest: digest, secret: secret, addresses: addresses).description

@@ -1,5 +1,6 @@
 import ClusterIdentity
 import ClusterModel
+import ClusterWire
 import EngineAPI
 import Logging
 import ManagerNode
@@ -45,10 +46,12 @@ extension Daemon {
 
     func join(_ request: JoinRequest) async throws {
         try await changing { daemon in
+            if request.isRenewal { return try await daemon.rejoin(request) }
             try daemon.requireOutside()
             let addresses = try daemon.addresses(
                 request.listenAddress, request.advertiseAddress, request.dataPathAddress)
-            let admitted = try await Joining(request, addresses, try await daemon.machine.description()).run()
+            let joining = try Joining(request, addresses, try await daemon.machine.description())
+            let admitted = try joining.membership(try await joining.run(), addresses)
             do {
                 try await daemon.begin(admitted)
             } catch {
@@ -56,6 +59,17 @@ extension Daemon {
                 throw error
             }
         }
+    }
+
+    /// This node comes back as who it is, with its containers: its certificate had run out, its managers have moved, or its
+    /// log is lost.
+    private func rejoin(_ request: JoinRequest) async throws {
+        if case .locked = state { throw Failure(.unavailable, "this manager is locked: `swarmctl unlock` first") }
+        guard let runtime else { throw Failure(.unavailable, "This node is not part of a swarm") }
+        let joining = try Joining(
+            renewing: runtime.credentials.current, request, advertiseAddress: runtime.membership.advertiseAddress,
+            hasLostLog: runtime.hasLostLog, try await machine.description())
+        try await runtime.keeper.readmit(try await joining.run())
     }
 
     /// Keeps who the node is from now on, and takes part.
@@ -85,12 +99,12 @@ extension Daemon {
             let agent: LocalAgent
             switch daemon.state {
             case .outside: throw Failure(.unavailable, "This node is not part of a swarm")
-            case .locked(_, let held), .broken(_, let held):
+            case .locked(_, let held):
                 guard force else {
                     throw Failure(
                         .failedPrecondition,
-                        "this node cannot tell the managers that it leaves; `--force` leaves all the same, and "
-                            + "`swarmctl node rm` on a manager removes it there")
+                        "this manager is locked and cannot tell the others that it leaves; `--force` leaves all the same, and "
+                            + "`swarmctl node rm` on another manager removes it there")
                 }
                 agent = held
             case .member(let runtime, let held, _):
@@ -112,7 +126,7 @@ extension Daemon {
                 throw Failure(.conflict, "swarm is not locked")
             }
             let (credentials, keys) = try node.unlock(with: key)
-            try daemon.begin(agent, credentials, keys)
+            try await daemon.begin(agent, credentials, keys)
             daemon.log.notice("this manager is unlocked")
         }
     }

@@ -1,6 +1,7 @@
 import ClusterIdentity
 import ClusterModel
 import ClusterState
+import ClusterWire
 import EngineAPI
 import Glibc
 import Logging
@@ -17,8 +18,6 @@ actor Daemon {
         case outside
         /// Its keys are locked: containers go on, and somebody has to unlock it.
         case locked(LockedNode, LocalAgent)
-        /// What it kept cannot be used: containers go on, and it can leave.
-        case broken(Failure, LocalAgent)
         case member(NodeRuntime, LocalAgent, Task<Void, any Error>)
     }
 
@@ -90,18 +89,7 @@ actor Daemon {
             set(.locked(node, agent))
             log.notice("this manager is locked: `swarmctl unlock` lets it take part; its containers go on")
         case .open(let membership, let credentials, let keys):
-            let agent = try await pickUp(membership, credentials.identity)
-            do {
-                try LostLog.check(folder)
-                try begin(agent, credentials, keys)
-            } catch let failure as Failure where [.dataLoss, .failedPrecondition].contains(failure.code) {
-                // The daemon stays: the way out, `swarmctl leave --force`, needs it.
-                set(.broken(failure, agent))
-                log.error("this node takes no part in the cluster: \(failure)")
-            } catch {
-                await agent.stop()
-                throw error
-            }
+            try await start(membership, credentials, keys)
         }
     }
 
@@ -114,11 +102,11 @@ actor Daemon {
     /// Starts the node; a failure of it later on ends the daemon.
     ///
     /// - Throws: ``Failure``; the agent is as it was then.
-    func begin(_ agent: LocalAgent, _ credentials: Credentials, _ keys: KeyRing) throws {
+    func begin(_ agent: LocalAgent, _ credentials: Credentials, _ keys: KeyRing) async throws {
         let surroundings = NodeRuntime.Surroundings(
             folder: folder, hostRoutes: machine.hostRoutes(), overlayMTU: machine.overlayMTU(agent.record.value),
             wipe: { [machine, settings] in machine.removeTree("\(settings.state)/raft") })
-        let runtime = try NodeRuntime.open(
+        let runtime = try await NodeRuntime.open(
             agent: agent, credentials: credentials, keys: keys, surroundings: surroundings, log: log)
         nodeFailure = nil
         let task = Task {
@@ -137,7 +125,7 @@ actor Daemon {
     func start(_ membership: NodeMembership, _ credentials: Credentials, _ keys: KeyRing) async throws {
         let agent = try await pickUp(membership, credentials.identity)
         do {
-            try begin(agent, credentials, keys)
+            try await begin(agent, credentials, keys)
         } catch {
             await agent.stop()
             throw error
@@ -148,7 +136,7 @@ actor Daemon {
     func stop() async {
         switch state {
         case .outside: return
-        case .locked(_, let agent), .broken(_, let agent): await agent.stop()
+        case .locked(_, let agent): await agent.stop()
         case .member(_, let agent, let task):
             task.cancel()
             _ = await task.result
@@ -172,9 +160,7 @@ actor Daemon {
         if case .member(let runtime, _, _) = state { runtime } else { nil }
     }
 
-    var failure: Failure? {
-        if case .broken(let failure, _) = state { failure } else { nodeFailure }
-    }
+    var failure: Failure? { nodeFailure }
 
     // MARK: One change at a time
 

@@ -16,11 +16,12 @@ struct Admitted: Sendable {
     var keys: NodeKeys
 }
 
-/// Asks the managers that a token names to admit this machine.
+/// Asks the managers that a token names to admit this machine, or to let a member in again.
 struct Joining {
     private let token: JoinToken
     private let managers: [String]
-    private let addresses: NodeAddresses
+    private let advertiseAddress: String
+    private let hasLostLog: Bool
     private let machine: NodeDescription
     private let credentials: JoinerCredentials
 
@@ -30,19 +31,40 @@ struct Joining {
     private static let attempts = 15
 
     init(_ request: JoinRequest, _ addresses: NodeAddresses, _ machine: NodeDescription) throws {
+        try self.init(
+            request, advertiseAddress: addresses.advertise, hasLostLog: false, machine,
+            JoinerCredentials(at: Clock.wallTime))
+    }
+
+    /// - Parameters:
+    ///   - member: who the node is; its certificate may have run out.
+    ///   - hasLostLog: the node is to be a manager, and its log is gone.
+    init(
+        renewing member: Credentials, _ request: JoinRequest, advertiseAddress: String, hasLostLog: Bool,
+        _ machine: NodeDescription
+    ) throws {
+        try self.init(
+            request, advertiseAddress: advertiseAddress, hasLostLog: hasLostLog, machine, JoinerCredentials(member))
+    }
+
+    private init(
+        _ request: JoinRequest, advertiseAddress: String, hasLostLog: Bool, _ machine: NodeDescription,
+        _ credentials: JoinerCredentials
+    ) throws {
         token = try JoinToken(parsing: request.token)
         managers = request.managers.isEmpty ? token.addresses : request.managers
         guard !managers.isEmpty else {
             throw Failure(
                 .invalidArgument, "the token names no manager's address: give one with --manager HOST:PORT")
         }
-        self.addresses = addresses
+        self.advertiseAddress = advertiseAddress
+        self.hasLostLog = hasLostLog
         self.machine = machine
-        credentials = try JoinerCredentials(at: Clock.wallTime)
+        self.credentials = credentials
     }
 
     /// - Throws: ``Failure``: `unauthenticated` for a token that is not valid, `unavailable` when no manager answers.
-    func run() async throws -> Admitted {
+    func run() async throws -> WireAdmission {
         var candidates = managers
         var problems: [String] = []
         var attempt = 0
@@ -51,7 +73,7 @@ struct Joining {
             let address = candidates.removeFirst()
             do {
                 switch try await ask(address).answer {
-                case .admission(let admission): return try admitted(admission)
+                case .admission(let admission): return admission
                 case .notLeader(let other):
                     if other.leaderAddress.isEmpty {
                         problems.append("\(address) knows no leader")
@@ -64,9 +86,9 @@ struct Joining {
                 }
             } catch let error as RPCError {
                 let failure = error.failure
-                if failure.code == .unauthenticated || failure.code == .permissionDenied { throw failure }
+                if failure.isFinal { throw failure }
                 problems.append("\(address): \(failure.message)")
-            }
+            } catch let failure as Failure { problems.append("\(address): \(failure.message)") }
         }
         throw Failure(
             .unavailable,
@@ -81,8 +103,10 @@ struct Joining {
     }
 
     private func ask(_ address: String) async throws -> WireJoinAnswer {
-        try await NodeConnections.withJoiner(to: address, credentials: credentials, rootDigest: token.rootDigest) {
-            client in
+        try await NodeConnections.withJoiner(
+            to: address, credentials: credentials, rootDigest: token.rootDigest,
+            clock: { Clock.wallTime }
+        ) { client in
             var options = CallOptions.defaults
             options.timeout = .seconds(Joining.answerSeconds)
             options.waitForReady = false
@@ -90,14 +114,24 @@ struct Joining {
                 .with {
                     $0.tokenSecret = token.secret
                     $0.machine = machine.wire
-                    $0.advertisedAddress = addresses.advertise
+                    $0.advertisedAddress = advertiseAddress
+                    $0.hasLostLog_p = hasLostLog
                 }, options: options)
         }
     }
 
-    private func admitted(_ admission: WireAdmission) throws -> Admitted {
+    /// What a new member begins with.
+    ///
+    /// - Throws: ``Failure`` `failedPrecondition` where this machine's clock is not within the new certificate's time.
+    func membership(_ admission: WireAdmission, _ addresses: NodeAddresses) throws -> Admitted {
         let credentials = try Credentials(
             certificatePEM: admission.certificate, keyPEM: credentials.keyPEM(), rootsPEM: admission.rootCertificates)
+        let now = Clock.wallTime
+        if let problem = credentials.certificate.validityProblem(at: now) {
+            throw Failure(
+                .failedPrecondition,
+                problem.text("the certificate that a manager has just made", "the clock here", now: now))
+        }
         let membership = NodeMembership(
             listenAddress: addresses.listen, advertiseAddress: addresses.advertise, dataPathAddress: addresses.dataPath,
             dataPathPort: UInt16(clamping: admission.dataPathPort), raftID: admission.raftID, isFounder: false,
@@ -106,5 +140,12 @@ struct Joining {
         var random = SystemRandomNumberGenerator()
         let keys = NodeKeys(privateKeyPEM: try credentials.keyPEM(), using: &random)
         return Admitted(membership: membership, credentials: credentials, keys: keys)
+    }
+}
+
+extension Failure {
+    /// Another manager would say the same.
+    fileprivate var isFinal: Bool {
+        [.unauthenticated, .permissionDenied, .failedPrecondition].contains(code)
     }
 }

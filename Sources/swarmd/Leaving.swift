@@ -31,6 +31,10 @@ struct Leaving {
                 return
             }
         }
+        if await runtime.keeper.isFenced {
+            log.notice("this copy of node \(runtime.id) goes without a word to the managers: the node itself stays")
+            return
+        }
         await runtime.keeper.pause()
         do {
             try await ask()

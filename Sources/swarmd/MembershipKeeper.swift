@@ -14,8 +14,9 @@ import WorkerNode
 /// Keeps the node's place in its cluster: its session with the managers, its certificate, and its manager as long as it
 /// is to be one.
 ///
-/// What the node is to be comes with its assignments. Where its certificate or its manager do not fit that, or half of
-/// the certificate's time is over, it asks the leader for a new one, whose role is the one that the state says.
+/// What the node is to be, and whom it is to trust, comes with its assignments. Where its certificate or its manager do not
+/// fit that, or half of the certificate's time is over, it asks the leader for a new one, whose role is the one that the
+/// state says. A manager whose certificate has run out signs its own.
 actor MembershipKeeper {
     /// What a manager is made of and leaves behind.
     struct Parts: Sendable {
@@ -41,13 +42,18 @@ actor MembershipKeeper {
     private let source: AsyncStream<Event>.Continuation
 
     private var wanted: NodeRole?
+    /// Digest of what the node is to trust; empty: what it does.
+    private var wantedTrust: [UInt8] = []
+    private var pace = RenewalPace()
     private var running: (manager: Manager, task: Task<Void, Never>)?
     private var session: Task<Void, Never>?
     private var isPaused = false
     private var isLookQueued = false
-    private var lastComplaint = ""
+    private let complaints = ComplaintFilter()
     /// Why the managers have nothing to do with this node any more; nil while they have.
-    private(set) var refusal: Failure?
+    private var refusal: Failure?
+    /// What keeps this node from being the manager that it is to be; nil while nothing does.
+    private let loss: Failure?
 
     /// Between two looks at the clock, and two attempts.
     private static let period = Duration.seconds(1)
@@ -58,7 +64,7 @@ actor MembershipKeeper {
 
     init(
         record: MembershipRecord, credentials: CredentialStore, keys: KeyRing, connections: NodeConnections,
-        slot: ManagerSlot, worker: Worker, parts: Parts, log: Logger,
+        slot: ManagerSlot, worker: Worker, parts: Parts, loss: Failure?, log: Logger,
         describe: @escaping @Sendable () async throws -> NodeDescription
     ) {
         self.record = record
@@ -68,6 +74,7 @@ actor MembershipKeeper {
         self.slot = slot
         self.worker = worker
         self.parts = parts
+        self.loss = loss
         self.log = log
         self.describe = describe
         (events, source) = AsyncStream.makeStream(of: Event.self)
@@ -101,14 +108,16 @@ actor MembershipKeeper {
     private func startSession() {
         let session = ManagerSession(
             worker: worker, connections: connections, log: log, describe: describe,
-            onRole: { [weak self] in await self?.take($0) }, onRefusal: { [weak self] in await self?.refused($0) })
+            onWishes: { [weak self] in await self?.take($0, trust: $1) },
+            onRefusal: { [weak self] in await self?.refused($0) })
         // Cancelled in `pause()`, or with `run()`.
         self.session = Task { await session.run() }
     }
 
-    private func take(_ role: NodeRole) {
+    private func take(_ role: NodeRole?, trust: [UInt8]) {
         refusal = nil
-        wanted = role
+        if let role { wanted = role }
+        wantedTrust = trust
         knock()
     }
 
@@ -138,27 +147,37 @@ actor MembershipKeeper {
         source.yield(.look)
     }
 
-    private var isDue: Bool {
+    /// Whether the node is not what it is to be.
+    private var isRoleDue: Bool {
+        guard loss == nil || running != nil, let wanted else { return false }
+        return wanted != credentials.current.identity.role || (wanted == .manager) != (running != nil)
+    }
+
+    private var isTimeDue: Bool {
         let now = credentials.current
-        if let wanted, wanted != now.identity.role || (wanted == .manager) != (running != nil) { return true }
-        return now.renewsAt <= Clock.wallTime
+        if now.renewsAt <= Clock.wallTime { return true }
+        return !wantedTrust.isEmpty && (try? now.info().trustDigest) != wantedTrust
     }
 
     private func look() async {
         isLookQueued = false
         followLock()
-        guard !isPaused, refusal == nil, isDue else { return }
+        guard !isPaused else { return }
         do {
+            if try renewItself() { return }
+            guard refusal == nil, isRoleDue || isTimeDue && pace.allows(Clock.now) else { return }
             try await renew()
-            lastComplaint = ""
+            let isStillDue = credentials.current.renewsAt <= Clock.wallTime
+            pace.onSuccess(Clock.now, isStillDue: isStillDue)
+            if isStillDue { complain("\(clocks) after it was renewed: set the clocks") } else { complaints.forget() }
         } catch {
+            pace.onFailure(Clock.now)
             complain("the node's certificate is not renewed yet: \(error)")
         }
     }
 
     private func complain(_ complaint: String) {
-        if complaint != lastComplaint { log.warning("\(complaint)") }
-        lastComplaint = complaint
+        if complaints.isNews(complaint, at: Clock.now) { log.warning("\(complaint)") }
     }
 
     /// A manager's keys are locked as its state says; those of a worker never are.
@@ -171,28 +190,99 @@ actor MembershipKeeper {
         } catch { complain("the node's keys are not locked as the cluster says: \(error)") }
     }
 
+    private var clocks: String {
+        let now = credentials.current
+        return "the clock here says \(Clock.wallTime.rfc3339), and the certificate is to be renewed from "
+            + "\(now.renewsAt.rfc3339) on"
+    }
+
+    /// A manager whose certificate ran out, because nobody could be asked in time, goes by its own copy of the state.
+    private func renewItself() throws -> Bool {
+        let now = Clock.wallTime
+        guard let manager = running?.manager, case .expired = credentials.current.certificate.validityProblem(at: now),
+            let renewed = try manager.renewItself(credentials.current, at: now)
+        else { return false }
+        try adopt(renewed)
+        log.notice("the certificate of this manager had expired: it has signed a new one by its own copy of the state")
+        return true
+    }
+
+    /// Why the node takes no part as it should; nil while it does.
+    var problem: Failure? {
+        let now = Clock.wallTime
+        let own = credentials.current
+        if let lapse = own.certificate.validityProblem(at: now) {
+            var text = lapse.text("the certificate of node \(own.identity.node)", "the clock here", now: now)
+            if case .expired = lapse { text += ": \(ValidityProblem.renewal)" }
+            return Failure(.unauthenticated, text)
+        }
+        return refusal ?? (running == nil ? loss : nil)
+    }
+
+    /// Another machine is this node, and this one is a copy.
+    var isFenced: Bool { refusal?.code == .alreadyExists }
+
+    var isExpired: Bool {
+        if case .expired = credentials.current.certificate.validityProblem(at: Clock.wallTime) { return true }
+        return false
+    }
+
+    /// A manager has let this node in again, by a token.
+    func readmit(_ admission: WireAdmission) async throws {
+        let renewed = try credentials(of: admission)
+        guard renewed.identity.node == credentials.current.identity.node else {
+            throw Failure(.internal, "the managers answered with another node's certificate")
+        }
+        await pause()
+        defer { resume() }
+        await worker.follow(admission.managers.map(\.address))
+        try await take(renewed, admission)
+        refusal = nil
+        pace = RenewalPace()
+    }
+
     private func renew() async throws {
         let admission = try await ask()
+        try await take(try credentials(of: admission), admission)
+    }
+
+    /// - Throws: ``Failure`` `failedPrecondition` for a certificate that does not count by this machine's clock: it would
+    ///   be worse than the one that the node has.
+    private func credentials(of admission: WireAdmission) throws -> Credentials {
         let renewed = try Credentials(
             certificatePEM: admission.certificate, keyPEM: credentials.current.keyPEM(),
             rootsPEM: admission.rootCertificates)
+        let now = Clock.wallTime
+        if let problem = renewed.certificate.validityProblem(at: now) {
+            throw Failure(
+                .failedPrecondition,
+                problem.text("the certificate that a manager has just made", "the clock here", now: now))
+        }
+        return renewed
+    }
+
+    /// Under the same role. Connections of before end: they were made with a certificate that is to count no more.
+    private func adopt(_ renewed: Credentials) throws {
+        try record.update(with: renewed) { _ in }
+        credentials.replace(with: renewed)
+        connections.close()
+    }
+
+    private func take(_ renewed: Credentials, _ admission: WireAdmission) async throws {
         switch (renewed.identity.role, running) {
         case (.manager, nil): try promote(renewed, admission)
         case (.worker, let old?): try await demote(renewed, old.manager, old.task)
         default:
-            try record.update(with: renewed) { _ in }
-            credentials.replace(with: renewed)
+            try adopt(renewed)
             log.info("the node's certificate is renewed")
         }
     }
 
     private func promote(_ renewed: Credentials, _ admission: WireAdmission) throws {
-        if let refusal = LostLog.refusal(record.value, admittedAs: admission.raftID) { throw refusal }
         // Of an earlier time as a manager, under another raft id.
         parts.wipe()
         try record.update(with: renewed) { membership in
             membership.raftID = admission.raftID
-            membership.lostRaftID = 0
             membership.isFounder = false
             membership.peers = Dictionary(admission.managers.map { ($0.raftID, $0.address) }) { $1 }
         }
@@ -240,7 +330,7 @@ actor MembershipKeeper {
     }
 
     private func ask() async throws -> WireAdmission {
-        var candidates = [slot.manager?.leaderAddress].compactMap { $0 } + (await worker.managers)
+        var candidates = [slot.manager?.leaderAddress].compactMap { $0 } + (await worker.managers).shuffled()
         var problems: [String] = []
         for _ in 0..<MembershipKeeper.askedManagers where !candidates.isEmpty {
             let address = candidates.removeFirst()
@@ -252,7 +342,9 @@ actor MembershipKeeper {
                     if !other.leaderAddress.isEmpty { candidates.insert(other.leaderAddress, at: 0) }
                 case nil: problems.append("\(address) gave no answer")
                 }
-            } catch let error as RPCError { problems.append("\(address): \(error.message)") }
+            } catch let error as RPCError {
+                problems.append("\(address): \(connections.problem(at: address) ?? error.message)")
+            }
         }
         throw Failure(.unavailable, "no manager gave one (\(problems.joined(separator: "; "))); it is tried again")
     }

@@ -14,8 +14,6 @@ struct NodeMembership: Sendable {
     var managers: [String]
     /// Where a joiner finds the other managers before the log has told it: raft ids with addresses.
     var peers: [UInt64: String]
-    /// The raft id under which the log was lost; 0 unless that happened.
-    var lostRaftID: UInt64 = 0
 
     var host: String { String(advertiseAddress[..<(advertiseAddress.lastIndex(of: ":") ?? advertiseAddress.endIndex)]) }
 
@@ -29,7 +27,6 @@ struct NodeMembership: Sendable {
         founder=\(isFounder)
         managers=\(managers.joined(separator: ","))
         peers=\(peers.sorted { $0.key < $1.key }.map { "\($0.key)@\($0.value)" }.joined(separator: ","))
-        lost-raft-id=\(lostRaftID)
 
         """
     }
@@ -46,14 +43,15 @@ struct NodeMembership: Sendable {
             let raftID = values["raft-id"].flatMap({ UInt64($0) }), let managers = values["managers"]
         else {
             throw Failure(
-                .dataLoss, "identity/node.conf is damaged: `swarmctl leave --force`, then join the cluster again")
+                .dataLoss,
+                "identity/node.conf is damaged: remove that folder, start swarmd, and join the cluster again as a new node"
+            )
         }
         self.init(
             listenAddress: listen, advertiseAddress: advertise, dataPathAddress: dataPath, dataPathPort: port,
             raftID: raftID, isFounder: values["founder"] == "true",
             managers: managers.split(separator: ",").map(String.init),
             peers: NodeMembership.peers(values["peers"] ?? ""))
-        lostRaftID = values["lost-raft-id"].flatMap { UInt64($0) } ?? 0
     }
 
     init(

@@ -30,6 +30,8 @@ final class NodeRuntime: Sendable {
     var id: NodeID { credentials.current.identity.node }
     var membership: NodeMembership { record.value }
     var manager: Manager? { slot.manager }
+    /// It is to be a manager, and its log is gone.
+    var hasLostLog: Bool { membership.raftID != 0 && slot.manager == nil }
 
     /// What a manager finds on its machine.
     struct Surroundings: Sendable {
@@ -45,24 +47,42 @@ final class NodeRuntime: Sendable {
     /// - Throws: ``Failure``; nothing is held then but the agent.
     static func open(
         agent: LocalAgent, credentials: Credentials, keys: KeyRing, surroundings: Surroundings, log: Logger
-    ) throws -> NodeRuntime {
+    ) async throws -> NodeRuntime {
         let record = agent.record
         let listener = try listen(record.value.listenAddress)
-        let credentials = CredentialStore(credentials)
+        let credentials = CredentialStore(credentials) { Clock.wallTime }
         let connections = NodeConnections(credentials: credentials)
         let slot = ManagerSlot()
         let parts = MembershipKeeper.Parts(
-            open: { try openManager($0, credentials, keys, connections, surroundings, log) }, wipe: surroundings.wipe)
+            open: { membership in
+                let manager = try openManager(membership, credentials, keys, connections, surroundings, log)
+                try LogMark(surroundings.folder).write(membership.raftID)
+                return manager
+            }, wipe: surroundings.wipe)
+        var loss: Failure?
         do {
-            if record.value.raftID != 0 { slot.set(try parts.open(record.value)) }
+            loss = try LogMark(surroundings.folder).loss(of: record.value.raftID)
+            if loss == nil, record.value.raftID != 0 {
+                let manager = try parts.open(record.value)
+                slot.set(manager)
+                try await SelfRenewal(manager: manager, record: record, credentials: credentials, log: log).run()
+            }
+        } catch let failure as Failure where [.dataLoss, .failedPrecondition].contains(failure.code) {
+            // It goes on as a worker, and the way back needs it.
+            loss = failure
         } catch {
             connections.close()
             throw error
         }
+        if let loss { log.error("this node is no manager for now: \(loss)") }
         let keeper = MembershipKeeper(
             record: record, credentials: credentials, keys: keys, connections: connections, slot: slot,
-            worker: agent.worker, parts: parts, log: log
-        ) { try await agent.tasks.describe() }
+            worker: agent.worker, parts: parts, loss: loss, log: log
+        ) {
+            var description = try await agent.tasks.describe()
+            description.certificate = try credentials.current.info()
+            return description
+        }
         return NodeRuntime(agent, credentials, keys, connections, keeper, slot, listener, log)
     }
 
@@ -127,6 +147,9 @@ final class NodeRuntime: Sendable {
         let server = try NodeListener.server(
             listener: listener.release(), credentials: credentials,
             acceptsJoiners: { [slot] in slot.manager != nil }, standing: { [slot] in slot.standing(of: $0) },
+            onRefusal: { [log, complaints = ComplaintFilter()] refusal in
+                if complaints.isNews(refusal, at: Clock.now) { log.warning("a connection is refused: \(refusal)") }
+            },
             services: worker.services(tasks) + slot.services)
         defer {
             manager?.stop()

@@ -18,7 +18,8 @@ extension StateFolder {
             let roots = try read("identity/roots.pem")
         else {
             throw Failure(
-                .dataLoss, "\(path)/identity is incomplete: `swarmctl leave --force`, then join the cluster again")
+                .dataLoss,
+                "\(path)/identity is incomplete: remove it, start swarmd, and join the cluster again as a new node")
         }
         let pems = roots.split(separator: "-----END CERTIFICATE-----").filter { $0.contains("BEGIN") }
             .map { String($0) + "-----END CERTIFICATE-----\n" }

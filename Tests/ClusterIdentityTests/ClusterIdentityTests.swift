@@ -24,13 +24,17 @@ import X509
         let authority = try CertificateAuthority(generatingFor: cluster, at: now)
         let foreign = try CertificateAuthority(generatingFor: cluster, at: now)
         let verification = PeerVerification.members(roots: [authority.certificate], cluster: cluster)
-        #expect(await verification.accepts(try member(of: authority, cluster: cluster), rest: []))
-        #expect(await !verification.accepts(try member(of: foreign, cluster: cluster), rest: [foreign.certificate]))
-        #expect(await !verification.accepts(try member(of: authority, cluster: ClusterID(using: &random)), rest: []))
-        #expect(await !verification.accepts(try JoinerCredentials(at: now).certificate, rest: []))
+        #expect(await verification.accepts(try member(of: authority, cluster: cluster), rest: [], at: now))
+        #expect(
+            await !verification.accepts(try member(of: foreign, cluster: cluster), rest: [foreign.certificate], at: now)
+        )
         #expect(
             await !verification.accepts(
-                try member(of: authority, cluster: cluster, validity: .seconds(-60)), rest: []))
+                try member(of: authority, cluster: ClusterID(using: &random)), rest: [], at: now))
+        #expect(await !verification.accepts(try JoinerCredentials(at: now).certificate, rest: [], at: now))
+        #expect(
+            await !verification.accepts(
+                try member(of: authority, cluster: cluster, validity: .seconds(-60)), rest: [], at: now))
     }
 
     @Test mutating func aJoinerIsAcceptedOnlyWhereJoinersAre() async throws {
@@ -38,8 +42,8 @@ import X509
         let authority = try CertificateAuthority(generatingFor: cluster, at: now)
         let verification = PeerVerification.membersAndJoiners(roots: [authority.certificate], cluster: cluster)
         let joiner = try JoinerCredentials(at: now).certificate
-        #expect(await verification.accepts(joiner, rest: []))
-        #expect(await !verification.accepts(joiner, rest: [joiner]))
+        #expect(await verification.accepts(joiner, rest: [], at: now))
+        #expect(await !verification.accepts(joiner, rest: [joiner], at: now))
     }
 
     @Test mutating func aJoinerAcceptsOnlyTheClusterOfItsToken() async throws {
@@ -48,9 +52,14 @@ import X509
         let foreign = try CertificateAuthority(generatingFor: cluster, at: now)
         let verification = PeerVerification.managerUnder(rootDigest: try authority.certificate.tokenDigest())
         #expect(
-            await verification.accepts(try member(of: authority, cluster: cluster), rest: [authority.certificate]))
-        #expect(await !verification.accepts(try member(of: foreign, cluster: cluster), rest: [foreign.certificate]))
-        #expect(await !verification.accepts(try member(of: foreign, cluster: cluster), rest: [authority.certificate]))
+            await verification.accepts(
+                try member(of: authority, cluster: cluster), rest: [authority.certificate], at: now))
+        #expect(
+            await !verification.accepts(try member(of: foreign, cluster: cluster), rest: [foreign.certificate], at: now)
+        )
+        #expect(
+            await !verification.accepts(
+                try member(of: foreign, cluster: cluster), rest: [authority.certificate], at: now))
     }
 
     @Test mutating func tokensRoundTripAndSayWhatIsWrong() throws {
@@ -83,5 +92,11 @@ import X509
             rootsPEM: credentials.rootsPEM())
         #expect(again.identity == identity)
         #expect(again.roots == [authority.certificate])
+    }
+}
+
+extension PeerVerification {
+    func accepts(_ leaf: Certificate, rest: [Certificate], at now: Timestamp) async -> Bool {
+        await refusal(of: leaf, rest: rest, at: now) == nil
     }
 }

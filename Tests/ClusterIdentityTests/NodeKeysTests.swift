@@ -63,7 +63,7 @@ import Testing
             "", "swarm node keys 1 open\n0\nzz\n", "swarm node keys 1 open\n0\n00\n", "swarm node keys 1 ajar\n0\n\n",
         ] {
             #expect { try KeyFile(parsing: text, path: "/x/keys") } throws: {
-                "\($0)".contains("/x/keys is damaged") && "\($0)".contains("leave --force")
+                "\($0)".contains("/x/keys is damaged") && "\($0)".contains("join the cluster again")
             }
         }
         #expect { try KeyFile(parsing: "swarm node keys 2 open\n0\n00\n", path: "/x/keys") } throws: {

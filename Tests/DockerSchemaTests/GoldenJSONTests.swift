@@ -79,7 +79,8 @@ import Testing
             "Version":{"Index":12}}
             """
         let manager = Docker.ManagerStatus(address: "10.1.0.1:2377", isLeader: true, isReachable: true)
-        #expect(try DockerJSON.text(Docker.Node(node, manager: manager, trustRoot: "PEM")) == expected)
+        let authority = Authority(rootCertificate: "PEM")
+        #expect(try DockerJSON.text(Docker.Node(node, manager: manager, authority: authority, now: .zero)) == expected)
     }
 
     @Test func aSecretNeverShowsItsBytes() throws {

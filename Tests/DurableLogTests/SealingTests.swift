@@ -83,7 +83,7 @@ import Testing
             #expect(failure?.code == .failedPrecondition)
             let start = "raft/\(try name(files, prefix)) is sealed with another key than this node's: "
             #expect(failure?.message.hasPrefix(start) == true)
-            #expect(failure?.message.contains("`swarmctl leave --force`") == true)
+            #expect(failure?.message.contains("`swarmctl join --renew TOKEN`") == true)
             #expect(files.files.mapValues(\.bytes) == contents)
             #expect(throws: Never.self) { _ = try open(files) }
         }

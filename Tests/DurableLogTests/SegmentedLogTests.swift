@@ -67,7 +67,8 @@ import Testing
         } catch {
             #expect(error.code == .dataLoss)
             #expect(error.message.contains("raft/\(name) is damaged at byte \(Segment.headerBytes),"))
-            #expect(error.message.contains("`swarmctl leave --force`") && error.message.contains("`swarmctl restore"))
+            #expect(
+                error.message.contains("`swarmctl join --renew TOKEN`") && error.message.contains("`swarmctl restore"))
         }
     }
 

@@ -123,6 +123,23 @@ public actor FakeCluster: ClusterPort {
         if role == .worker { tokens.worker += "-2" } else { tokens.manager += "-2" }
     }
 
+    public nonisolated func rotatedAuthority(
+        of cluster: Cluster, own: (certificate: String, key: String)?
+    ) -> Authority {
+        let before = cluster.authority
+        let newest = own ?? (certificate: before.rootCertificate + "+", key: "KEY")
+        return Authority(
+            rootCertificate: newest.certificate, signingKey: newest.key,
+            earlier: before.earlier
+                + [EarlierRoot(certificate: before.rootCertificate, signingKey: before.signingKey, crossSigned: "X")],
+            trustDigest: [1])
+    }
+
+    public nonisolated func issuer(of cluster: Cluster) -> CertificateInfo {
+        let root = Array(cluster.authority.rootCertificate.utf8)
+        return CertificateInfo(issuerSubject: [1, 2, 3], issuerPublicKey: root)
+    }
+
     public func managerHealth() -> [NodeID: ManagerHealth] {
         [NodeID(value: 77): ManagerHealth(isLeader: true, isReachable: true, address: "10.1.0.1:2377")]
     }

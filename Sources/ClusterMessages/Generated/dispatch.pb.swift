@@ -119,6 +119,12 @@ public nonisolated struct WireRegistration: Sendable {
   /// Clears the value of `machine`. Subsequent reads from it will return its default value.
   public mutating func clearMachine() {self._machine = nil}
 
+  /// Random, of this session: two machines with one identity are told apart by it.
+  public var mark: Data = Data()
+
+  /// Marks of the sessions that this agent had or may have had before it, the newest last.
+  public var earlierMarks: [Data] = []
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
@@ -236,6 +242,9 @@ public nonisolated struct WireSessionEnd: Sendable {
   /// For people.
   public var message: String = String()
 
+  /// Another machine with this node's identity is alive: this one stays outside.
+  public var isFenced: Bool = false
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
@@ -272,6 +281,9 @@ public nonisolated struct WireAssignments: Sendable {
   public var hasRole: Bool {self._role != nil}
   /// Clears the value of `role`. Subsequent reads from it will return its default value.
   public mutating func clearRole() {self._role = nil}
+
+  /// Authority.trust_digest; a node that holds something else asks for a new certificate.
+  public var trustDigest: Data = Data()
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -576,7 +588,7 @@ nonisolated extension WireAgentMessage: SwiftProtobuf.Message, SwiftProtobuf._Me
 
 nonisolated extension WireRegistration: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".Registration"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}machine\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}machine\0\u{1}mark\0\u{3}earlier_marks\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -585,6 +597,8 @@ nonisolated extension WireRegistration: SwiftProtobuf.Message, SwiftProtobuf._Me
       // enabled. https://github.com/apple/swift-protobuf/issues/1034
       switch fieldNumber {
       case 1: try { try decoder.decodeSingularMessageField(value: &self._machine) }()
+      case 2: try { try decoder.decodeSingularBytesField(value: &self.mark) }()
+      case 3: try { try decoder.decodeRepeatedBytesField(value: &self.earlierMarks) }()
       default: break
       }
     }
@@ -598,11 +612,19 @@ nonisolated extension WireRegistration: SwiftProtobuf.Message, SwiftProtobuf._Me
     try { if let v = self._machine {
       try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
     } }()
+    if !self.mark.isEmpty {
+      try visitor.visitSingularBytesField(value: self.mark, fieldNumber: 2)
+    }
+    if !self.earlierMarks.isEmpty {
+      try visitor.visitRepeatedBytesField(value: self.earlierMarks, fieldNumber: 3)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
   public static func ==(lhs: WireRegistration, rhs: WireRegistration) -> Bool {
     if lhs._machine != rhs._machine {return false}
+    if lhs.mark != rhs.mark {return false}
+    if lhs.earlierMarks != rhs.earlierMarks {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -801,7 +823,7 @@ nonisolated extension WireHeartbeatAnswer: SwiftProtobuf.Message, SwiftProtobuf.
 
 nonisolated extension WireSessionEnd: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".SessionEnd"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}leader_address\0\u{1}message\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}leader_address\0\u{1}message\0\u{3}is_fenced\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -811,6 +833,7 @@ nonisolated extension WireSessionEnd: SwiftProtobuf.Message, SwiftProtobuf._Mess
       switch fieldNumber {
       case 1: try { try decoder.decodeSingularStringField(value: &self.leaderAddress) }()
       case 2: try { try decoder.decodeSingularStringField(value: &self.message) }()
+      case 3: try { try decoder.decodeSingularBoolField(value: &self.isFenced) }()
       default: break
       }
     }
@@ -823,12 +846,16 @@ nonisolated extension WireSessionEnd: SwiftProtobuf.Message, SwiftProtobuf._Mess
     if !self.message.isEmpty {
       try visitor.visitSingularStringField(value: self.message, fieldNumber: 2)
     }
+    if self.isFenced != false {
+      try visitor.visitSingularBoolField(value: self.isFenced, fieldNumber: 3)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
   public static func ==(lhs: WireSessionEnd, rhs: WireSessionEnd) -> Bool {
     if lhs.leaderAddress != rhs.leaderAddress {return false}
     if lhs.message != rhs.message {return false}
+    if lhs.isFenced != rhs.isFenced {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -836,7 +863,7 @@ nonisolated extension WireSessionEnd: SwiftProtobuf.Message, SwiftProtobuf._Mess
 
 nonisolated extension WireAssignments: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".Assignments"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}kind\0\u{1}sequence\0\u{3}is_last\0\u{1}updates\0\u{1}removals\0\u{1}managers\0\u{3}heartbeat_period\0\u{1}role\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}kind\0\u{1}sequence\0\u{3}is_last\0\u{1}updates\0\u{1}removals\0\u{1}managers\0\u{3}heartbeat_period\0\u{1}role\0\u{3}trust_digest\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -852,6 +879,7 @@ nonisolated extension WireAssignments: SwiftProtobuf.Message, SwiftProtobuf._Mes
       case 6: try { try decoder.decodeRepeatedStringField(value: &self.managers) }()
       case 7: try { try decoder.decodeSingularInt64Field(value: &self.heartbeatPeriod) }()
       case 8: try { try decoder.decodeSingularEnumField(value: &self._role) }()
+      case 9: try { try decoder.decodeSingularBytesField(value: &self.trustDigest) }()
       default: break
       }
     }
@@ -886,6 +914,9 @@ nonisolated extension WireAssignments: SwiftProtobuf.Message, SwiftProtobuf._Mes
     try { if let v = self._role {
       try visitor.visitSingularEnumField(value: v, fieldNumber: 8)
     } }()
+    if !self.trustDigest.isEmpty {
+      try visitor.visitSingularBytesField(value: self.trustDigest, fieldNumber: 9)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -898,6 +929,7 @@ nonisolated extension WireAssignments: SwiftProtobuf.Message, SwiftProtobuf._Mes
     if lhs.managers != rhs.managers {return false}
     if lhs.heartbeatPeriod != rhs.heartbeatPeriod {return false}
     if lhs._role != rhs._role {return false}
+    if lhs.trustDigest != rhs.trustDigest {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

@@ -23,7 +23,8 @@ fileprivate nonisolated struct _GeneratedWithProtocGenSwiftVersion: SwiftProtobu
 }
 
 /// The connection's own certificate, signed by itself, carries the key that the new certificate is for: the handshake
-/// has proven that the joiner holds it.
+/// has proven that the joiner holds it. A member that comes back presents its certificate, which may have expired: it
+/// keeps its id.
 public nonisolated struct WireJoinRequest: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -43,6 +44,9 @@ public nonisolated struct WireJoinRequest: Sendable {
 
   /// HOST:PORT of the joiner's own listener.
   public var advertisedAddress: String = String()
+
+  /// Of a member that comes back: it was a manager, and has lost its log.
+  public var hasLostLog_p: Bool = false
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -123,7 +127,7 @@ public nonisolated struct WireAdmission: Sendable {
   /// PEM.
   public var certificate: String = String()
 
-  /// PEM.
+  /// PEM: roots, and intermediates that lead from an earlier root to a newer one.
   public var rootCertificates: [String] = []
 
   public var managers: [WireManagerPeer] = []
@@ -144,7 +148,7 @@ fileprivate nonisolated let _protobuf_package = "swarm.v1"
 
 nonisolated extension WireJoinRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".JoinRequest"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}token_secret\0\u{1}machine\0\u{3}advertised_address\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}token_secret\0\u{1}machine\0\u{3}advertised_address\0\u{3}has_lost_log\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -155,6 +159,7 @@ nonisolated extension WireJoinRequest: SwiftProtobuf.Message, SwiftProtobuf._Mes
       case 1: try { try decoder.decodeSingularStringField(value: &self.tokenSecret) }()
       case 2: try { try decoder.decodeSingularMessageField(value: &self._machine) }()
       case 3: try { try decoder.decodeSingularStringField(value: &self.advertisedAddress) }()
+      case 4: try { try decoder.decodeSingularBoolField(value: &self.hasLostLog_p) }()
       default: break
       }
     }
@@ -174,6 +179,9 @@ nonisolated extension WireJoinRequest: SwiftProtobuf.Message, SwiftProtobuf._Mes
     if !self.advertisedAddress.isEmpty {
       try visitor.visitSingularStringField(value: self.advertisedAddress, fieldNumber: 3)
     }
+    if self.hasLostLog_p != false {
+      try visitor.visitSingularBoolField(value: self.hasLostLog_p, fieldNumber: 4)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -181,6 +189,7 @@ nonisolated extension WireJoinRequest: SwiftProtobuf.Message, SwiftProtobuf._Mes
     if lhs.tokenSecret != rhs.tokenSecret {return false}
     if lhs._machine != rhs._machine {return false}
     if lhs.advertisedAddress != rhs.advertisedAddress {return false}
+    if lhs.hasLostLog_p != rhs.hasLostLog_p {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

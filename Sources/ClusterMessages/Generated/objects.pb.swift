@@ -811,6 +811,9 @@ public nonisolated struct WireClusterSpec: Sendable {
 
   public var certificateValidity: Int64 = 0
 
+  /// Counts the rotations of the root that people asked for.
+  public var forceRotate: UInt64 = 0
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
@@ -821,9 +824,33 @@ public nonisolated struct WireAuthority: Sendable {
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
+  /// Of the newest root: what signs.
   public var rootCertificate: String = String()
 
   public var signingKey: String = String()
+
+  /// Roots that are trusted until every node has a certificate of the newest one; oldest first.
+  public var earlier: [WireEarlierRoot] = []
+
+  /// SHA-256 of all that nodes are to trust and to present; empty until the first rotation.
+  public var trustDigest: Data = Data()
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
+public nonisolated struct WireEarlierRoot: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var certificate: String = String()
+
+  public var signingKey: String = String()
+
+  /// The newest root's key, signed by this root.
+  public var crossSigned: String = String()
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -950,11 +977,43 @@ public nonisolated struct WireNodeDescription: Sendable {
 
   public var overlayEndpoint: String = String()
 
+  public var certificate: WireCertificateInfo {
+    get {_certificate ?? WireCertificateInfo()}
+    set {_certificate = newValue}
+  }
+  /// Returns true if `certificate` has been explicitly set.
+  public var hasCertificate: Bool {self._certificate != nil}
+  /// Clears the value of `certificate`. Subsequent reads from it will return its default value.
+  public mutating func clearCertificate() {self._certificate = nil}
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
 
   fileprivate var _resources: WireResources? = nil
+  fileprivate var _certificate: WireCertificateInfo? = nil
+}
+
+/// Of the certificate that a node presents.
+public nonisolated struct WireCertificateInfo: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// DER of the issuer's name.
+  public var issuerSubject: Data = Data()
+
+  /// DER of the issuer's public key (SubjectPublicKeyInfo).
+  public var issuerPublicKey: Data = Data()
+
+  /// As Authority.trust_digest, of what the node holds.
+  public var trustDigest: Data = Data()
+
+  public var expiresAt: Int64 = 0
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
 }
 
 public nonisolated struct WireNodeStatus: Sendable {
@@ -2209,7 +2268,7 @@ nonisolated extension WireRevocation: SwiftProtobuf.Message, SwiftProtobuf._Mess
 
 nonisolated extension WireClusterSpec: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".ClusterSpec"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}labels\0\u{3}task_history_limit\0\u{3}heartbeat_period\0\u{3}certificate_validity\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}labels\0\u{3}task_history_limit\0\u{3}heartbeat_period\0\u{3}certificate_validity\0\u{4}\u{6}force_rotate\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -2221,6 +2280,7 @@ nonisolated extension WireClusterSpec: SwiftProtobuf.Message, SwiftProtobuf._Mes
       case 2: try { try decoder.decodeSingularUInt64Field(value: &self.taskHistoryLimit) }()
       case 3: try { try decoder.decodeSingularInt64Field(value: &self.heartbeatPeriod) }()
       case 4: try { try decoder.decodeSingularInt64Field(value: &self.certificateValidity) }()
+      case 10: try { try decoder.decodeSingularUInt64Field(value: &self.forceRotate) }()
       default: break
       }
     }
@@ -2239,6 +2299,9 @@ nonisolated extension WireClusterSpec: SwiftProtobuf.Message, SwiftProtobuf._Mes
     if self.certificateValidity != 0 {
       try visitor.visitSingularInt64Field(value: self.certificateValidity, fieldNumber: 4)
     }
+    if self.forceRotate != 0 {
+      try visitor.visitSingularUInt64Field(value: self.forceRotate, fieldNumber: 10)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -2247,6 +2310,7 @@ nonisolated extension WireClusterSpec: SwiftProtobuf.Message, SwiftProtobuf._Mes
     if lhs.taskHistoryLimit != rhs.taskHistoryLimit {return false}
     if lhs.heartbeatPeriod != rhs.heartbeatPeriod {return false}
     if lhs.certificateValidity != rhs.certificateValidity {return false}
+    if lhs.forceRotate != rhs.forceRotate {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -2254,7 +2318,7 @@ nonisolated extension WireClusterSpec: SwiftProtobuf.Message, SwiftProtobuf._Mes
 
 nonisolated extension WireAuthority: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".Authority"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}root_certificate\0\u{3}signing_key\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}root_certificate\0\u{3}signing_key\0\u{2}\u{8}earlier\0\u{3}trust_digest\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -2264,6 +2328,8 @@ nonisolated extension WireAuthority: SwiftProtobuf.Message, SwiftProtobuf._Messa
       switch fieldNumber {
       case 1: try { try decoder.decodeSingularStringField(value: &self.rootCertificate) }()
       case 2: try { try decoder.decodeSingularStringField(value: &self.signingKey) }()
+      case 10: try { try decoder.decodeRepeatedMessageField(value: &self.earlier) }()
+      case 11: try { try decoder.decodeSingularBytesField(value: &self.trustDigest) }()
       default: break
       }
     }
@@ -2276,12 +2342,60 @@ nonisolated extension WireAuthority: SwiftProtobuf.Message, SwiftProtobuf._Messa
     if !self.signingKey.isEmpty {
       try visitor.visitSingularStringField(value: self.signingKey, fieldNumber: 2)
     }
+    if !self.earlier.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.earlier, fieldNumber: 10)
+    }
+    if !self.trustDigest.isEmpty {
+      try visitor.visitSingularBytesField(value: self.trustDigest, fieldNumber: 11)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
   public static func ==(lhs: WireAuthority, rhs: WireAuthority) -> Bool {
     if lhs.rootCertificate != rhs.rootCertificate {return false}
     if lhs.signingKey != rhs.signingKey {return false}
+    if lhs.earlier != rhs.earlier {return false}
+    if lhs.trustDigest != rhs.trustDigest {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WireEarlierRoot: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".EarlierRoot"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}certificate\0\u{3}signing_key\0\u{3}cross_signed\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.certificate) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.signingKey) }()
+      case 3: try { try decoder.decodeSingularStringField(value: &self.crossSigned) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.certificate.isEmpty {
+      try visitor.visitSingularStringField(value: self.certificate, fieldNumber: 1)
+    }
+    if !self.signingKey.isEmpty {
+      try visitor.visitSingularStringField(value: self.signingKey, fieldNumber: 2)
+    }
+    if !self.crossSigned.isEmpty {
+      try visitor.visitSingularStringField(value: self.crossSigned, fieldNumber: 3)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: WireEarlierRoot, rhs: WireEarlierRoot) -> Bool {
+    if lhs.certificate != rhs.certificate {return false}
+    if lhs.signingKey != rhs.signingKey {return false}
+    if lhs.crossSigned != rhs.crossSigned {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -2469,7 +2583,7 @@ nonisolated extension WireNodeSpec: SwiftProtobuf.Message, SwiftProtobuf._Messag
 
 nonisolated extension WireNodeDescription: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".NodeDescription"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}hostname\0\u{1}os\0\u{1}architecture\0\u{1}resources\0\u{3}engine_version\0\u{3}engine_labels\0\u{3}overlay_key\0\u{3}overlay_endpoint\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}hostname\0\u{1}os\0\u{1}architecture\0\u{1}resources\0\u{3}engine_version\0\u{3}engine_labels\0\u{3}overlay_key\0\u{3}overlay_endpoint\0\u{2}\u{c}certificate\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -2485,6 +2599,7 @@ nonisolated extension WireNodeDescription: SwiftProtobuf.Message, SwiftProtobuf.
       case 6: try { try decoder.decodeRepeatedMessageField(value: &self.engineLabels) }()
       case 7: try { try decoder.decodeSingularBytesField(value: &self.overlayKey) }()
       case 8: try { try decoder.decodeSingularStringField(value: &self.overlayEndpoint) }()
+      case 20: try { try decoder.decodeSingularMessageField(value: &self._certificate) }()
       default: break
       }
     }
@@ -2519,6 +2634,9 @@ nonisolated extension WireNodeDescription: SwiftProtobuf.Message, SwiftProtobuf.
     if !self.overlayEndpoint.isEmpty {
       try visitor.visitSingularStringField(value: self.overlayEndpoint, fieldNumber: 8)
     }
+    try { if let v = self._certificate {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 20)
+    } }()
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -2531,6 +2649,52 @@ nonisolated extension WireNodeDescription: SwiftProtobuf.Message, SwiftProtobuf.
     if lhs.engineLabels != rhs.engineLabels {return false}
     if lhs.overlayKey != rhs.overlayKey {return false}
     if lhs.overlayEndpoint != rhs.overlayEndpoint {return false}
+    if lhs._certificate != rhs._certificate {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WireCertificateInfo: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".CertificateInfo"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}issuer_subject\0\u{3}issuer_public_key\0\u{3}trust_digest\0\u{3}expires_at\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularBytesField(value: &self.issuerSubject) }()
+      case 2: try { try decoder.decodeSingularBytesField(value: &self.issuerPublicKey) }()
+      case 3: try { try decoder.decodeSingularBytesField(value: &self.trustDigest) }()
+      case 4: try { try decoder.decodeSingularSFixed64Field(value: &self.expiresAt) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.issuerSubject.isEmpty {
+      try visitor.visitSingularBytesField(value: self.issuerSubject, fieldNumber: 1)
+    }
+    if !self.issuerPublicKey.isEmpty {
+      try visitor.visitSingularBytesField(value: self.issuerPublicKey, fieldNumber: 2)
+    }
+    if !self.trustDigest.isEmpty {
+      try visitor.visitSingularBytesField(value: self.trustDigest, fieldNumber: 3)
+    }
+    if self.expiresAt != 0 {
+      try visitor.visitSingularSFixed64Field(value: self.expiresAt, fieldNumber: 4)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: WireCertificateInfo, rhs: WireCertificateInfo) -> Bool {
+    if lhs.issuerSubject != rhs.issuerSubject {return false}
+    if lhs.issuerPublicKey != rhs.issuerPublicKey {return false}
+    if lhs.trustDigest != rhs.trustDigest {return false}
+    if lhs.expiresAt != rhs.expiresAt {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

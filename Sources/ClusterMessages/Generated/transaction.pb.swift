@@ -177,37 +177,39 @@ public nonisolated struct WireChange: Sendable {
     fileprivate var _status: WireTaskStatus? = nil
   }
 
-  public nonisolated struct ObserveNode: Sendable {
+  public nonisolated struct ObserveNode: @unchecked Sendable {
     // SwiftProtobuf.Message conformance is added in an extension below. See the
     // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
     // methods supported on all messages.
 
-    public var node: Data = Data()
+    public var node: Data {
+      get {_storage._node}
+      set {_uniqueStorage()._node = newValue}
+    }
 
     public var status: WireNodeStatus {
-      get {_status ?? WireNodeStatus()}
-      set {_status = newValue}
+      get {_storage._status ?? WireNodeStatus()}
+      set {_uniqueStorage()._status = newValue}
     }
     /// Returns true if `status` has been explicitly set.
-    public var hasStatus: Bool {self._status != nil}
+    public var hasStatus: Bool {_storage._status != nil}
     /// Clears the value of `status`. Subsequent reads from it will return its default value.
-    public mutating func clearStatus() {self._status = nil}
+    public mutating func clearStatus() {_uniqueStorage()._status = nil}
 
     public var machine: WireNodeDescription {
-      get {_machine ?? WireNodeDescription()}
-      set {_machine = newValue}
+      get {_storage._machine ?? WireNodeDescription()}
+      set {_uniqueStorage()._machine = newValue}
     }
     /// Returns true if `machine` has been explicitly set.
-    public var hasMachine: Bool {self._machine != nil}
+    public var hasMachine: Bool {_storage._machine != nil}
     /// Clears the value of `machine`. Subsequent reads from it will return its default value.
-    public mutating func clearMachine() {self._machine = nil}
+    public mutating func clearMachine() {_uniqueStorage()._machine = nil}
 
     public var unknownFields = SwiftProtobuf.UnknownStorage()
 
     public init() {}
 
-    fileprivate var _status: WireNodeStatus? = nil
-    fileprivate var _machine: WireNodeDescription? = nil
+    fileprivate var _storage = _StorageClass.defaultInstance
   }
 
   public init() {}
@@ -491,41 +493,81 @@ nonisolated extension WireChange.ObserveNode: SwiftProtobuf.Message, SwiftProtob
   public static let protoMessageName: String = WireChange.protoMessageName + ".ObserveNode"
   public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}node\0\u{1}status\0\u{1}machine\0")
 
+  fileprivate class _StorageClass {
+    var _node: Data = Data()
+    var _status: WireNodeStatus? = nil
+    var _machine: WireNodeDescription? = nil
+
+      // This property is used as the initial default value for new instances of the type.
+      // The type itself is protecting the reference to its storage via CoW semantics.
+      // This will force a copy to be made of this reference when the first mutation occurs;
+      // hence, it is safe to mark this as `nonisolated(unsafe)`.
+      static nonisolated(unsafe) let defaultInstance = _StorageClass()
+
+    private init() {}
+
+    init(copying source: _StorageClass) {
+      _node = source._node
+      _status = source._status
+      _machine = source._machine
+    }
+  }
+
+  fileprivate mutating func _uniqueStorage() -> _StorageClass {
+    if !isKnownUniquelyReferenced(&_storage) {
+      _storage = _StorageClass(copying: _storage)
+    }
+    return _storage
+  }
+
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
-    while let fieldNumber = try decoder.nextFieldNumber() {
-      // The use of inline closures is to circumvent an issue where the compiler
-      // allocates stack space for every case branch when no optimizations are
-      // enabled. https://github.com/apple/swift-protobuf/issues/1034
-      switch fieldNumber {
-      case 1: try { try decoder.decodeSingularBytesField(value: &self.node) }()
-      case 2: try { try decoder.decodeSingularMessageField(value: &self._status) }()
-      case 3: try { try decoder.decodeSingularMessageField(value: &self._machine) }()
-      default: break
+    _ = _uniqueStorage()
+    try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
+      while let fieldNumber = try decoder.nextFieldNumber() {
+        // The use of inline closures is to circumvent an issue where the compiler
+        // allocates stack space for every case branch when no optimizations are
+        // enabled. https://github.com/apple/swift-protobuf/issues/1034
+        switch fieldNumber {
+        case 1: try { try decoder.decodeSingularBytesField(value: &_storage._node) }()
+        case 2: try { try decoder.decodeSingularMessageField(value: &_storage._status) }()
+        case 3: try { try decoder.decodeSingularMessageField(value: &_storage._machine) }()
+        default: break
+        }
       }
     }
   }
 
   public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    // The use of inline closures is to circumvent an issue where the compiler
-    // allocates stack space for every if/case branch local when no optimizations
-    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
-    // https://github.com/apple/swift-protobuf/issues/1182
-    if !self.node.isEmpty {
-      try visitor.visitSingularBytesField(value: self.node, fieldNumber: 1)
+    try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every if/case branch local when no optimizations
+      // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+      // https://github.com/apple/swift-protobuf/issues/1182
+      if !_storage._node.isEmpty {
+        try visitor.visitSingularBytesField(value: _storage._node, fieldNumber: 1)
+      }
+      try { if let v = _storage._status {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
+      } }()
+      try { if let v = _storage._machine {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 3)
+      } }()
     }
-    try { if let v = self._status {
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
-    } }()
-    try { if let v = self._machine {
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 3)
-    } }()
     try unknownFields.traverse(visitor: &visitor)
   }
 
   public static func ==(lhs: WireChange.ObserveNode, rhs: WireChange.ObserveNode) -> Bool {
-    if lhs.node != rhs.node {return false}
-    if lhs._status != rhs._status {return false}
-    if lhs._machine != rhs._machine {return false}
+    if lhs._storage !== rhs._storage {
+      let storagesAreEqual: Bool = withExtendedLifetime((lhs._storage, rhs._storage)) { (_args: (_StorageClass, _StorageClass)) in
+        let _storage = _args.0
+        let rhs_storage = _args.1
+        if _storage._node != rhs_storage._node {return false}
+        if _storage._status != rhs_storage._status {return false}
+        if _storage._machine != rhs_storage._machine {return false}
+        return true
+      }
+      if !storagesAreEqual {return false}
+    }
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

@@ -30,6 +30,7 @@ extension ClusterModel.ClusterSpec {
         if let period = docker.Dispatcher?.HeartbeatPeriod?.nonZero {
             heartbeatPeriod = try Field.duration(period, default: heartbeatPeriod, "Dispatcher.HeartbeatPeriod")
         }
+        forceRotate = docker.CAConfig?.ForceRotate?.nonZero ?? forceRotate
         if let validity = docker.CAConfig?.NodeCertExpiry?.nonZero {
             certificateValidity = try Field.duration(
                 validity, default: certificateValidity, "CAConfig.NodeCertExpiry")

@@ -4,17 +4,20 @@ public import Primitives
 extension Docker.Node {
     /// - Parameters:
     ///   - manager: the node's place in Raft, where it is a manager.
-    ///   - trustRoot: the cluster's root certificate, PEM.
-    public init(_ node: ClusterModel.Node, manager: Docker.ManagerStatus?, trustRoot: String?) {
+    ///   - authority: the cluster's; nil leaves out what is known of the node's certificate.
+    ///   - now: by which a certificate has expired or not.
+    public init(
+        _ node: ClusterModel.Node, manager: Docker.ManagerStatus?, authority: Authority?, now: Primitives.Timestamp
+    ) {
         ID = node.id.description
         Version = Docker.ObjectVersion(Index: node.meta.specVersion)
         CreatedAt = node.meta.createdAt.rfc3339
         UpdatedAt = node.meta.updatedAt.rfc3339
         Spec = Docker.NodeSpec(
             Labels: node.spec.labels, Role: node.spec.role.dockerName, Availability: node.spec.availability.dockerName)
-        Description = node.description.map { Docker.NodeDescription($0, trustRoot: trustRoot) }
+        Description = node.description.map { Docker.NodeDescription($0, authority: authority) }
         Status = Docker.NodeStatus(
-            State: node.status.state.dockerName, Message: node.status.message.nonEmpty,
+            State: node.status.state.dockerName, Message: Docker.NodeStatus.message(of: node, now: now).nonEmpty,
             Addr: node.status.address.nonEmpty)
         ManagerStatus = manager
     }
@@ -29,14 +32,47 @@ extension Docker.ManagerStatus {
 }
 
 extension Docker.NodeDescription {
-    init(_ description: ClusterModel.NodeDescription, trustRoot: String?) {
+    init(_ description: ClusterModel.NodeDescription, authority: Authority?) {
         Hostname = description.hostname
         Platform = Docker.Platform(Architecture: description.architecture, OS: description.os)
         Resources = Docker.Resources(
             NanoCPUs: description.resources.nanoCPUs, MemoryBytes: description.resources.memoryBytes)
         Engine = Docker.EngineDescription(
             EngineVersion: description.engineVersion, Labels: description.engineLabels.nonEmpty)
-        TLSInfo = trustRoot?.nonEmpty.map(Docker.TLSInfo.init(TrustRoot:))
+        TLSInfo = authority.flatMap { Docker.TLSInfo(description.certificate, $0) }
+    }
+}
+
+extension Docker.NodeStatus {
+    /// What the managers saw, and where the node's certificate ran out meanwhile, how it comes back.
+    static func message(of node: ClusterModel.Node, now: Primitives.Timestamp) -> String {
+        guard node.status.state != .ready, let end = node.description?.certificate?.expiresAt, end != .zero, end < now
+        else { return node.status.message }
+        let lapse =
+            "its certificate expired at \(end.rfc3339): `swarmctl join --renew TOKEN` on it, unless it is a manager with "
+            + "its state, brings it back"
+        return node.status.message.isEmpty ? lapse : "\(node.status.message); \(lapse)"
+    }
+}
+
+extension Docker.TLSInfo {
+    /// Of the cluster: the root that all nodes trust, and the issuer of the certificates that they get now.
+    init(_ authority: Authority, issuer: CertificateInfo?) {
+        self.init(
+            TrustRoot: authority.commonRoot, CertIssuerSubject: issuer.map { DockerJSON.base64($0.issuerSubject) },
+            CertIssuerPublicKey: issuer.map { DockerJSON.base64($0.issuerPublicKey) })
+    }
+
+    /// Of a node. What it trusts is known where it is what it is to trust.
+    init?(_ info: CertificateInfo?, _ authority: Authority) {
+        guard let root = authority.rootCertificate.nonEmpty else { return nil }
+        let roots = ([authority.rootCertificate] + authority.earlier.map(\.certificate)).joined()
+        // Told nothing: no root was ever replaced.
+        let isCurrent = authority.trustDigest.isEmpty || info?.trustDigest == authority.trustDigest
+        self.init(
+            TrustRoot: isCurrent ? (authority.isRotating ? roots : root) : "",
+            CertIssuerSubject: info.map { DockerJSON.base64($0.issuerSubject) },
+            CertIssuerPublicKey: info.map { DockerJSON.base64($0.issuerPublicKey) })
     }
 }
 
@@ -138,16 +174,18 @@ extension Docker.Network {
 }
 
 extension Docker.Swarm {
-    /// - Parameter tokens: the join tokens, where the caller may see them.
-    public init(_ cluster: ClusterModel.Cluster, tokens: Docker.JoinTokens?) {
+    /// - Parameters:
+    ///   - issuer: of the certificates that nodes get now.
+    ///   - tokens: the join tokens, where the caller may see them.
+    public init(_ cluster: ClusterModel.Cluster, issuer: CertificateInfo?, tokens: Docker.JoinTokens?) {
         ID = cluster.id.description
         Version = Docker.ObjectVersion(Index: cluster.meta.specVersion)
         CreatedAt = cluster.meta.createdAt.rfc3339
         UpdatedAt = cluster.meta.updatedAt.rfc3339
         Spec = Docker.SwarmSpec(cluster.spec)
         Spec.EncryptionConfig = Docker.EncryptionConfig(AutoLockManagers: cluster.unlockKey != nil)
-        TLSInfo = Docker.TLSInfo(TrustRoot: cluster.authority.rootCertificate)
-        RootRotationInProgress = false
+        TLSInfo = Docker.TLSInfo(cluster.authority, issuer: issuer)
+        RootRotationInProgress = cluster.authority.isRotating
         DefaultAddrPool = cluster.addressPools.map(\.description)
         SubnetSize = cluster.subnetPrefixLength
         DataPathPort = cluster.dataPathPort
@@ -161,6 +199,7 @@ extension Docker.SwarmSpec {
         Labels = spec.labels
         Orchestration = Docker.OrchestrationConfig(TaskHistoryRetentionLimit: spec.taskHistoryLimit)
         Dispatcher = Docker.DispatcherConfig(HeartbeatPeriod: spec.heartbeatPeriod.wholeNanoseconds)
-        CAConfig = Docker.CAConfig(NodeCertExpiry: spec.certificateValidity.wholeNanoseconds)
+        CAConfig = Docker.CAConfig(
+            NodeCertExpiry: spec.certificateValidity.wholeNanoseconds, ForceRotate: spec.forceRotate.nonZero)
     }
 }

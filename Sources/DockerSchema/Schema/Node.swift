@@ -75,6 +75,13 @@ extension Docker {
     public struct TLSInfo: Codable, Hashable, Sendable {
         /// PEM.
         public var TrustRoot: String
-        public init(TrustRoot: String) { self.TrustRoot = TrustRoot }
+        /// Base64 of the DER of the issuer's name and public key.
+        public var CertIssuerSubject: String?
+        public var CertIssuerPublicKey: String?
+        public init(TrustRoot: String, CertIssuerSubject: String? = nil, CertIssuerPublicKey: String? = nil) {
+            self.TrustRoot = TrustRoot
+            self.CertIssuerSubject = CertIssuerSubject
+            self.CertIssuerPublicKey = CertIssuerPublicKey
+        }
     }
 }

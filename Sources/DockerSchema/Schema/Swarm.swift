@@ -53,7 +53,16 @@ extension Docker {
     public struct CAConfig: Codable, Hashable, Sendable {
         /// Nanoseconds.
         public var NodeCertExpiry: Int64?
-        public init(NodeCertExpiry: Int64? = nil) { self.NodeCertExpiry = NodeCertExpiry }
+        /// Another number than before asks for a new root.
+        public var ForceRotate: UInt64?
+        /// PEM; in requests alone.
+        public var SigningCACert: String?
+        public var SigningCAKey: String?
+        public var ExternalCAs: [JSONValue]?
+        public init(NodeCertExpiry: Int64? = nil, ForceRotate: UInt64? = nil) {
+            self.NodeCertExpiry = NodeCertExpiry
+            self.ForceRotate = ForceRotate
+        }
     }
 
     public struct RaftConfig: Codable, Hashable, Sendable {
@@ -89,6 +98,8 @@ extension Docker {
         public var DataPathAddr: String?
         public var RemoteAddrs: [String]?
         public var JoinToken: String?
+        /// Not Docker's: a member comes back as who it is.
+        public var Renew: Bool?
         public var Availability: String?
         public init() {}
     }

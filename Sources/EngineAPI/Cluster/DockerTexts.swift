@@ -34,6 +34,12 @@ enum DockerTexts {
         .unavailable,
         "This node is already part of a swarm. Use \"swarmctl leave\" to leave this swarm and join another one.")
 
+    static let expiredInSwarm = Failure(
+        .unavailable,
+        alreadyInSwarm.message
+            + " Its certificate has expired: \"swarmctl join --renew TOKEN\" brings it back into this "
+            + "one, with its tasks.")
+
     private static func reason(_ membership: Membership) -> String {
         membership.error.isEmpty ? "" : ": \(membership.error)"
     }

@@ -17,13 +17,13 @@ extension EngineAPI {
                 && filters.allowsExact("role", node.spec.role.dockerName)
                 && filters.allowsExact("membership", "accepted")
         }
-        return try Reply.json(nodes.map { Self.docker($0, tables, health) })
+        return try Reply.json(nodes.map { Self.docker($0, tables, health, cluster.now()) })
     }
 
     func nodeInspect(_ name: String) async throws -> Response {
         let tables = try await managerTables()
         let node = try Lookup.node(name, in: tables)
-        return try Reply.json(Self.docker(node, tables, await cluster.managerHealth()))
+        return try Reply.json(Self.docker(node, tables, await cluster.managerHealth(), cluster.now()))
     }
 
     func nodeUpdate(_ name: String, _ exchange: Exchange) async throws -> Response {
@@ -76,7 +76,8 @@ extension EngineAPI {
     }
 
     private static func docker(
-        _ node: ClusterModel.Node, _ tables: ClusterTables, _ health: [NodeID: ManagerHealth]
+        _ node: ClusterModel.Node, _ tables: ClusterTables, _ health: [NodeID: ManagerHealth],
+        _ now: Timestamp
     ) -> Docker.Node {
         let manager = node.manager.map { status in
             let known = health[node.id]
@@ -84,6 +85,6 @@ extension EngineAPI {
                 address: known?.address ?? status.address, isLeader: known?.isLeader ?? false,
                 isReachable: known?.isReachable)
         }
-        return Docker.Node(node, manager: manager, trustRoot: tables.cluster?.authority.rootCertificate)
+        return Docker.Node(node, manager: manager, authority: tables.cluster?.authority, now: now)
     }
 }

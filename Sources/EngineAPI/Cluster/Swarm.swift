@@ -26,7 +26,9 @@ extension EngineAPI {
         }
         let tokens = try await cluster.joinTokens()
         return try Reply.json(
-            Docker.Swarm(stored, tokens: Docker.JoinTokens(Worker: tokens.worker, Manager: tokens.manager)))
+            Docker.Swarm(
+                stored, issuer: try cluster.issuer(of: stored),
+                tokens: Docker.JoinTokens(Worker: tokens.worker, Manager: tokens.manager)))
     }
 
     private func swarmInit(_ exchange: Exchange) async throws -> Response {
@@ -71,7 +73,8 @@ extension EngineAPI {
 
     private func swarmJoin(_ exchange: Exchange) async throws -> Response {
         let docker = try await exchange.body(Docker.SwarmJoin.self).value
-        guard await cluster.membership().state == .inactive else { throw DockerTexts.alreadyInSwarm }
+        let isRenewal = docker.Renew ?? false
+        try Self.checkJoin(docker, isRenewal, await cluster.membership())
         guard let token = docker.JoinToken, !token.isEmpty else {
             throw Failure(.invalidArgument, "JoinToken is missing")
         }
@@ -81,8 +84,23 @@ extension EngineAPI {
                 listenAddress: docker.ListenAddr ?? "", advertiseAddress: docker.AdvertiseAddr ?? "",
                 dataPathAddress: docker.DataPathAddr ?? "",
                 availability: try NodeAvailability(
-                    dockerName: docker.Availability, default: .active, field: "Availability")))
+                    dockerName: docker.Availability, default: .active, field: "Availability"),
+                isRenewal: isRenewal))
         return Reply.empty()
+    }
+
+    private static func checkJoin(_ docker: Docker.SwarmJoin, _ isRenewal: Bool, _ membership: Membership) throws {
+        guard isRenewal else {
+            if membership.state == .inactive { return }
+            throw membership.isExpired ? DockerTexts.expiredInSwarm : DockerTexts.alreadyInSwarm
+        }
+        if membership.state == .inactive { throw DockerTexts.notInSwarm }
+        for (field, value) in [
+            ("ListenAddr", docker.ListenAddr), ("AdvertiseAddr", docker.AdvertiseAddr),
+            ("DataPathAddr", docker.DataPathAddr),
+        ] where value?.isEmpty == false {
+            throw Failure(.invalidArgument, "\(field): a node that comes back keeps its addresses; leave it out")
+        }
     }
 
     private func swarmLeave(_ exchange: Exchange) async throws -> Response {
@@ -116,10 +134,29 @@ extension EngineAPI {
             } else if lock != nil, exchange.query.flag("rotateManagerUnlockKey") {
                 stored.unlockKey = cluster.freshUnlockKey()
             }
+            let own = try Self.ownRoot(body.value.CAConfig)
+            if stored.spec.forceRotate != before.forceRotate {
+                stored.authority = try cluster.rotatedAuthority(of: stored, own: own)
+            } else if own != nil {
+                throw Failure(
+                    .invalidArgument, "CAConfig: a root certificate of your own takes effect with a new ForceRotate")
+            }
             return stored.spec == before && stored.unlockKey == lock ? [] : [.update(.cluster(stored), bySpec: true)]
         }
         if exchange.query.flag("rotateWorkerToken") { try await cluster.rotateToken(of: .worker) }
         if exchange.query.flag("rotateManagerToken") { try await cluster.rotateToken(of: .manager) }
         return Reply.empty()
+    }
+
+    private static func ownRoot(_ config: Docker.CAConfig?) throws -> (certificate: String, key: String)? {
+        if config?.ExternalCAs?.isEmpty == false {
+            throw Failure(.unimplemented, "CAConfig.ExternalCAs: authorities outside of the cluster are not supported")
+        }
+        let (certificate, key) = (config?.SigningCACert ?? "", config?.SigningCAKey ?? "")
+        if certificate.isEmpty && key.isEmpty { return nil }
+        guard !certificate.isEmpty, !key.isEmpty else {
+            throw Failure(.invalidArgument, "CAConfig: SigningCACert and SigningCAKey go together")
+        }
+        return (certificate, key)
     }
 }

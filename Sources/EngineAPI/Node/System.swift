@@ -108,7 +108,9 @@ extension EngineAPI {
             let tables = try await cluster.tables()
             info.Nodes = tables.nodes.count
             info.Managers = tables.nodes.sorted.count { $0.spec.role == .manager }
-            info.Cluster = tables.cluster.map { Docker.Swarm($0, tokens: nil) }
+            info.Cluster = try tables.cluster.map {
+                Docker.Swarm($0, issuer: try cluster.issuer(of: $0), tokens: nil)
+            }
         } catch {
             info.Error = "\(error)"
             info.ControlAvailable = false

@@ -29,6 +29,11 @@ public protocol ClusterPort: Sendable {
     /// Makes the role's old token worthless.
     func rotateToken(of role: NodeRole) async throws
 
+    /// The cluster's authority with a new root, `own` (PEM) or a generated one; the earlier ones are trusted until every
+    /// node has a certificate of the newest.
+    func rotatedAuthority(of cluster: Cluster, own: (certificate: String, key: String)?) throws -> Authority
+    /// What a certificate of the newest root says of its issuer.
+    func issuer(of cluster: Cluster) throws -> CertificateInfo
     /// The key that unlocks a manager after a restart; nil where none is needed.
     func unlockKey() async throws -> String?
     /// 256 random bits, for locking the managers.
@@ -91,6 +96,8 @@ public struct Membership: Sendable {
     public var isManager: Bool
     /// Why the state is `error` or `pending`; empty otherwise.
     public var error: String
+    /// The node's certificate has run out.
+    public var isExpired = false
     /// Managers that this node knows, `HOST:PORT` each.
     public var remoteManagers: [(id: NodeID, address: String)]
 
@@ -188,10 +195,12 @@ public struct JoinRequest: Hashable, Sendable {
     public var advertiseAddress: String
     public var dataPathAddress: String
     public var availability: NodeAvailability
+    /// A member comes back as who it is, with a new certificate and new managers' addresses.
+    public var isRenewal: Bool
 
     public init(
         token: String, managers: [String] = [], listenAddress: String = "", advertiseAddress: String = "",
-        dataPathAddress: String = "", availability: NodeAvailability = .active
+        dataPathAddress: String = "", availability: NodeAvailability = .active, isRenewal: Bool = false
     ) {
         self.token = token
         self.managers = managers
@@ -199,6 +208,7 @@ public struct JoinRequest: Hashable, Sendable {
         self.advertiseAddress = advertiseAddress
         self.dataPathAddress = dataPathAddress
         self.availability = availability
+        self.isRenewal = isRenewal
     }
 }
 

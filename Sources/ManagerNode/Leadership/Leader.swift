@@ -48,7 +48,7 @@ actor Leader {
     enum SessionEvent: Sendable {
         case heartbeatAnswer
         case assignments(AssignmentMessage)
-        case end(reason: String)
+        case end(reason: String, isFenced: Bool = false)
     }
 
     init(
@@ -171,7 +171,7 @@ actor Leader {
 
     /// An agent says hello: what it is told from now on goes to `toAgent`, which ends with the session.
     func register(
-        _ node: NodeID, _ description: NodeDescription, address: String,
+        _ node: NodeID, _ marks: SessionMarks, _ description: NodeDescription, address: String,
         _ toAgent: AsyncStream<SessionEvent>.Continuation
     ) -> SessionID? {
         if hasEnded { return nil }
@@ -180,8 +180,8 @@ actor Leader {
         sessions[id] = toAgent
         perform(
             dispatcher.onRegister(
-                id, node: node, description: description, address: address, tables: replica.view.tables,
-                now: Clock.now, wallClock: Clock.wallTime))
+                id, node: node, marks: marks, description: description, address: address,
+                tables: replica.view.tables, now: Clock.now, wallClock: Clock.wallTime))
         return id
     }
 
@@ -217,6 +217,11 @@ actor Leader {
             case .close(let id, let reason):
                 guard let session = sessions.removeValue(forKey: id) else { continue }
                 session.yield(.end(reason: reason))
+                session.finish()
+            case .fence(let id, let reason):
+                guard let session = sessions.removeValue(forKey: id) else { continue }
+                log.warning("two machines with one identity: \(reason)")
+                session.yield(.end(reason: reason, isFenced: true))
                 session.finish()
             case .write(let changes):
                 observations.add(changes)

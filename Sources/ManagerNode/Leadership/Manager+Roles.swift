@@ -14,7 +14,7 @@ extension Manager {
         tables.isRevoked(peer.node) ? .revoked : .member(peer.role)
     }
 
-    private var rolePlan: RolePlan {
+    var rolePlan: RolePlan {
         RolePlan(tables: tables, membership: membership, own: settings.raftID, active: activeMembers ?? [])
     }
 

@@ -33,8 +33,8 @@ struct DispatcherService: WireDispatcher.SimpleServiceProtocol {
                         try await response.write(.with { $0.assignments = message.wire })
                     case .heartbeatAnswer:
                         try await response.write(.with { $0.heartbeatAnswer = WireHeartbeatAnswer() })
-                    case .end(let reason):
-                        return try await response.write(.end(leader: "", reason))
+                    case .end(let reason, let isFenced):
+                        return try await response.write(.end(leader: "", reason, isFenced: isFenced))
                     }
                 }
             }
@@ -69,7 +69,10 @@ struct DispatcherService: WireDispatcher.SimpleServiceProtocol {
             throw RPCError(code: .invalidArgument, message: "a session begins with a registration")
         }
         let description = try NodeDescription(wire: registration.machine)
-        guard let id = await leader.register(node, description, address: host, toAgent) else {
+        let marks = SessionMarks(
+            own: Array(registration.mark.prefix(ManagerLimits.markBytes)),
+            earlier: registration.earlierMarks.suffix(ManagerLimits.earlierMarks).map { Array($0) })
+        guard let id = await leader.register(node, marks, description, address: host, toAgent) else {
             throw RPCError(code: .unavailable, message: "this manager no longer leads")
         }
         return id
@@ -97,11 +100,12 @@ struct DispatcherService: WireDispatcher.SimpleServiceProtocol {
 }
 
 extension WireManagerMessage {
-    fileprivate static func end(leader: String, _ message: String) -> Self {
+    fileprivate static func end(leader: String, _ message: String, isFenced: Bool = false) -> Self {
         .with {
             $0.end = .with {
                 $0.leaderAddress = leader
                 $0.message = message
+                $0.isFenced = isFenced
             }
         }
     }

@@ -6,19 +6,27 @@ import ClusterWire
 import Consensus
 import GRPCCore
 import LinuxSystem
+import Logging
 import Primitives
 import SwiftProtobuf
 import X509
 
-/// Admits machines that hold a join token, and renews the certificates of members.
+/// Admits machines that hold a join token, and renews the certificates of members; those that come back with a token after
+/// theirs ran out, too.
 struct IdentityService: WireIdentity.SimpleServiceProtocol {
     let slot: ManagerSlot
 
     func join(request: WireJoinRequest, context: ServerContext) async throws -> WireJoinAnswer {
         let manager = try slot.require()
-        guard manager.isLeader else { return .with { $0.notLeader = manager.notLeader } }
+        // Only a leader that has applied all of the terms before knows who is a member, and as what.
+        guard manager.leader != nil else { return .with { $0.notLeader = manager.notLeader } }
         do {
-            let admission = try await admit(request, context, manager)
+            let admission =
+                if let peer = context.peer {
+                    try await readmit(peer, request, context, manager)
+                } else {
+                    try await admit(request, context, manager)
+                }
             return .with { $0.admission = admission }
         } catch let failure as Failure {
             throw failure.rpc
@@ -27,14 +35,30 @@ struct IdentityService: WireIdentity.SimpleServiceProtocol {
 
     func renew(request: WireRenewRequest, context: ServerContext) async throws -> WireJoinAnswer {
         let manager = try slot.require()
-        // Only a leader that has applied all of the terms before knows what the node is to be.
         guard manager.leader != nil else { return .with { $0.notLeader = manager.notLeader } }
         do {
-            let admission = try await renewed(request, context, manager)
+            guard let peer = context.peer, let key = context.peerCertificate?.publicKey,
+                let node = manager.tables.nodes[peer.node]
+            else { throw Failure(.unavailable, "this manager does not know the node yet") }
+            // A change of role is never made to wait.
+            if node.spec.role == peer.role, !slot.renewals.take(at: Clock.now) {
+                throw Failure(.unavailable, "many nodes renew their certificates at this moment")
+            }
+            let admission = try await renewed(node, key, request.advertisedAddress, manager)
             return .with { $0.admission = admission }
         } catch let failure as Failure {
             throw failure.rpc
         }
+    }
+
+    private func role(of secret: String, _ cluster: Cluster) throws -> NodeRole {
+        guard let role = cluster.tokens.role(of: secret) else {
+            throw Failure(
+                .unauthenticated,
+                "the join token is not valid any more: print the present one with `swarmctl token worker` or "
+                    + "`swarmctl token manager` on a manager")
+        }
+        return role
     }
 
     private func admit(
@@ -43,34 +67,66 @@ struct IdentityService: WireIdentity.SimpleServiceProtocol {
         guard let cluster = manager.tables.cluster, let key = context.peerCertificate?.publicKey else {
             throw Failure(.unavailable, "this manager is not ready to admit nodes yet")
         }
-        guard let role = cluster.tokens.role(of: request.tokenSecret) else {
-            throw Failure(
-                .unauthenticated,
-                "the join token is not valid any more: print the present one with `swarmctl token worker` or "
-                    + "`swarmctl token manager` on a manager")
-        }
+        let role = try role(of: request.tokenSecret, cluster)
         var random = SystemRandomNumberGenerator()
         let now = Clock.wallTime
         let id = NodeID(using: &random)
         let raftID: RaftID? = role == .manager ? RaftID.random(in: 1 ... .max, using: &random) : nil
         let certificate = try IdentityService.certificate(for: key, id, role, cluster)
+        var description = request.hasMachine ? try NodeDescription(wire: request.machine) : nil
+        description?.certificate = try cluster.authority.issuer()
         let node = Node(
-            id: id, spec: NodeSpec(role: role),
-            description: request.hasMachine ? try NodeDescription(wire: request.machine) : nil,
+            id: id, spec: NodeSpec(role: role), description: description,
             status: NodeStatus(state: .unknown, message: "joined, not heard from yet", since: now),
             manager: raftID.map { ManagerStatus(raftID: $0, address: request.advertisedAddress) })
         _ = try await manager.proposeHere(Transaction([.create(.node(node))], time: now))
-        if let raftID { try await addLearner(raftID, manager) }
+        if let raftID { try await manager.addLearner(raftID) }
         return IdentityService.admission(certificate, raftID, cluster, manager)
+    }
+
+    /// The same node again, whether its certificate has run out or not, as what the state says that it is. Its token shows
+    /// that somebody wants this.
+    private func readmit(
+        _ peer: PeerIdentity, _ request: WireJoinRequest, _ context: ServerContext, _ manager: Manager
+    ) async throws -> WireAdmission {
+        guard let cluster = manager.tables.cluster, let key = context.peerCertificate?.publicKey else {
+            throw Failure(.unavailable, "this manager is not ready to admit nodes yet")
+        }
+        let role = try role(of: request.tokenSecret, cluster)
+        guard let node = manager.tables.nodes[peer.node] else {
+            throw Failure(
+                .unauthenticated,
+                "node \(peer.node) is not a member any more: `swarmctl leave --force` on it, then join again")
+        }
+        guard node.spec.role == .worker || role == .manager else {
+            throw Failure(
+                .permissionDenied,
+                "node \(node.id) is a manager: it comes back with the token that `swarmctl token manager` prints")
+        }
+        log(manager, node, request)
+        if request.hasLostLog_p {
+            try await manager.replaceMember(of: node, address: request.advertisedAddress)
+        } else {
+            try await manager.move(node, to: request.advertisedAddress)
+        }
+        guard let node = manager.tables.nodes[peer.node] else {
+            throw Failure(.unavailable, "node \(peer.node) has just been changed: ask again")
+        }
+        return try await renewed(node, key, request.advertisedAddress, manager)
+    }
+
+    private func log(_ manager: Manager, _ node: Node, _ request: WireJoinRequest) {
+        let loss = request.hasLostLog_p ? " without its log" : ""
+        manager.log.notice("node \(node.id) comes back with a join token\(loss)")
     }
 
     /// A certificate for the role that the state says, never for what the node asks.
     private func renewed(
-        _ request: WireRenewRequest, _ context: ServerContext, _ manager: Manager
+        _ node: Node, _ key: Certificate.PublicKey, _ address: String, _ manager: Manager
     ) async throws -> WireAdmission {
-        guard let cluster = manager.tables.cluster, let peer = context.peer,
-            let key = context.peerCertificate?.publicKey, let node = manager.tables.nodes[peer.node]
-        else { throw Failure(.unavailable, "this manager does not know the node yet") }
+        guard let cluster = manager.tables.cluster else {
+            throw Failure(.unavailable, "this manager does not know the cluster yet")
+        }
         if node.spec.role == .worker {
             guard node.manager == nil else {
                 throw Failure(.unavailable, "node \(node.id) still takes part in Raft: it is about to be taken out")
@@ -78,19 +134,19 @@ struct IdentityService: WireIdentity.SimpleServiceProtocol {
             let certificate = try IdentityService.certificate(for: key, node.id, .worker, cluster)
             return IdentityService.admission(certificate, nil, cluster, manager)
         }
-        let raftID = try await member(for: node, request, manager)
-        if !manager.membership.contains(raftID) { try await addLearner(raftID, manager) }
+        let raftID = try await member(for: node, address, manager)
+        if !manager.membership.contains(raftID) { try await manager.addLearner(raftID) }
         let certificate = try IdentityService.certificate(for: key, node.id, .manager, cluster)
         return IdentityService.admission(certificate, raftID, cluster, manager)
     }
 
     /// The manager's raft id: the one that it has, or a new one.
-    private func member(for node: Node, _ request: WireRenewRequest, _ manager: Manager) async throws -> RaftID {
+    private func member(for node: Node, _ address: String, _ manager: Manager) async throws -> RaftID {
         if let known = node.manager?.raftID { return known }
         var random = SystemRandomNumberGenerator()
         let raftID = RaftID.random(in: 1 ... .max, using: &random)
         var promoted = node
-        promoted.manager = ManagerStatus(raftID: raftID, address: request.advertisedAddress)
+        promoted.manager = ManagerStatus(raftID: raftID, address: address)
         do {
             _ = try await manager.proposeHere(
                 Transaction([.update(.node(promoted), bySpec: false)], time: Clock.wallTime))
@@ -103,12 +159,8 @@ struct IdentityService: WireIdentity.SimpleServiceProtocol {
     private static func certificate(
         for key: Certificate.PublicKey, _ node: NodeID, _ role: NodeRole, _ cluster: Cluster
     ) throws -> String {
-        let authority = try CertificateAuthority(
-            certificatePEM: cluster.authority.rootCertificate, keyPEM: cluster.authority.signingKey)
         let identity = PeerIdentity(node: node, role: role, cluster: cluster.id)
-        return try authority.issue(
-            key, to: identity, validity: cluster.spec.certificateValidity, at: Clock.wallTime
-        ).pem()
+        return try cluster.issue(key, to: identity, at: Clock.wallTime).pem()
     }
 
     private static func admission(
@@ -116,7 +168,7 @@ struct IdentityService: WireIdentity.SimpleServiceProtocol {
     ) -> WireAdmission {
         .with {
             $0.certificate = certificate
-            $0.rootCertificates = [cluster.authority.rootCertificate]
+            $0.rootCertificates = cluster.authority.trusted
             $0.managers = manager.tables.nodes.sorted.compactMap(\.manager).filter { $0.raftID != raftID }.map { peer in
                 .with {
                     $0.raftID = peer.raftID
@@ -125,21 +177,6 @@ struct IdentityService: WireIdentity.SimpleServiceProtocol {
             }
             $0.raftID = raftID ?? 0
             $0.dataPathPort = UInt32(cluster.dataPathPort)
-        }
-    }
-
-    /// One change of the managers at a time: waits for its turn.
-    private func addLearner(_ id: RaftID, _ manager: Manager) async throws {
-        let deadline = Clock.now + ManagerLimits.proposeTimeout
-        while true {
-            do {
-                _ = try await manager.changeMembership(.addLearner(id))
-                return
-            } catch let failure as Failure where failure.code == .alreadyExists {
-                return
-            } catch let failure as Failure where failure.code == .unavailable && Clock.now < deadline {
-                try await Task.sleep(for: ManagerLimits.proposeRetry)
-            }
         }
     }
 }

@@ -192,7 +192,7 @@ final class LeaderDuties {
         for directive in directives {
             switch directive {
             case .send(let id, let message): sessions[id]?.send(message)
-            case .close(let id, _): sessions.removeValue(forKey: id)?.close()
+            case .close(let id, _), .fence(let id, _): sessions.removeValue(forKey: id)?.close()
             case .write(let changes):
                 observations += changes
                 writeObservations()

@@ -27,26 +27,46 @@ struct NodeList: EngineCommand {
     func run(_ engine: EngineClient) async throws {
         let nodes = try await engine.get(
             ["nodes"], try EngineClient.filters(parsing: filter), as: [Docker.Node].self)
-        let own = try await engine.get(["info"], as: Docker.Info.self).Swarm.NodeID
-        let rows = nodes.map { NodeList.row($0, own: own, forQuiet: output.quiet || output.format != nil) }
+        let swarm = try await engine.get(["info"], as: Docker.Info.self).Swarm
+        let isPlain = output.quiet || output.format != nil
+        let rows = nodes.map { NodeList.row($0, own: swarm.NodeID, tls: swarm.Cluster?.TLSInfo, forQuiet: isPlain) }
             .sorted { ($0["Hostname"] ?? "", $0["ID"] ?? "") < ($1["Hostname"] ?? "", $1["ID"] ?? "") }
         try Listing(
             columns: [
-                ("ID", "ID"), ("HOSTNAME", "Hostname"), ("STATUS", "Status"), ("AVAILABILITY", "Availability"),
+                ("ID", "ID"), ("HOSTNAME", "Hostname"), ("STATUS", "StatusText"), ("AVAILABILITY", "Availability"),
                 ("MANAGER STATUS", "ManagerStatus"), ("ENGINE VERSION", "EngineVersion"),
             ], rows: rows
         ).print(output)
     }
 
-    static func row(_ node: Docker.Node, own: String, forQuiet: Bool) -> [String: String] {
+    /// - Parameter tls: the issuer of the certificates that nodes get now.
+    static func row(
+        _ node: Docker.Node, own: String, tls: Docker.TLSInfo?, forQuiet: Bool
+    ) -> [String: String] {
         let manager = node.ManagerStatus.map { $0.Leader == true ? "Leader" : $0.Reachability.capitalizedFirst } ?? ""
         return [
             "ID": node.ID + (node.ID == own && !forQuiet ? " *" : ""), "Self": String(node.ID == own),
             "Hostname": node.Description?.Hostname ?? "", "Status": node.Status.State.capitalizedFirst,
             "Availability": (node.Spec.Availability ?? "").capitalizedFirst, "ManagerStatus": manager,
-            "EngineVersion": node.Description?.Engine.EngineVersion ?? "", "TLSStatus": "Ready",
+            "EngineVersion": node.Description?.Engine.EngineVersion ?? "", "TLSStatus": tlsStatus(node, tls),
+            "StatusText": statusText(node, tls),
             "Address": node.Status.Addr ?? "", "Role": node.Spec.Role ?? "",
         ]
+    }
+}
+
+extension NodeList {
+    /// As Docker's client words it.
+    private static func tlsStatus(_ node: Docker.Node, _ desired: Docker.TLSInfo?) -> String {
+        guard let desired, node.Description?.TLSInfo?.CertIssuerPublicKey != nil else { return "Unknown" }
+        return RotationProgress.isCurrent(node, desired) ? "Ready" : "Needs Rotation"
+    }
+
+    private static func statusText(_ node: Docker.Node, _ desired: Docker.TLSInfo?) -> String {
+        let state = node.Status.State.capitalizedFirst
+        if node.Status.Message?.contains("certificate expired") == true { return "\(state) (certificate expired)" }
+        if node.Status.Message?.contains("this node's identity") == true { return "\(state) (a copy was refused)" }
+        return tlsStatus(node, desired) == "Needs Rotation" ? "\(state) (old certificate)" : state
     }
 }
 

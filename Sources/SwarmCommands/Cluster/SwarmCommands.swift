@@ -65,6 +65,8 @@ struct JoinCommand: EngineCommand {
               swarmctl join SWMTKN-…
               swarmctl join - < token-file
               swarmctl join --manager 192.0.2.10:2377 SWMTKN-…
+              swarmctl join --renew SWMTKN-…         this node comes back: its certificate had expired, its
+                                                     managers have moved, or a manager's log is lost
             """)
 
     @OptionGroup var connection: ConnectionOptions
@@ -75,9 +77,11 @@ struct JoinCommand: EngineCommand {
     @Option(help: "Address to listen at.") var listenAddr: String?
     @Option(help: "Address for traffic between containers.") var dataPathAddr: String?
     @Option(help: "active, pause or drain.") var availability = "active"
+    @Flag(help: "Come back as the node that this one is, with its tasks and volumes.") var renew = false
 
     func run(_ engine: EngineClient) async throws {
         var request = Docker.SwarmJoin()
+        if renew { request.Renew = true }
         request.JoinToken = token == "-" ? readLine()?.trimmingCharacters(in: .whitespaces) : token
         guard request.JoinToken?.isEmpty == false else { throw CommandFailure("standard input holds no token") }
         request.RemoteAddrs = manager
@@ -87,6 +91,7 @@ struct JoinCommand: EngineCommand {
         request.Availability = availability
         try await engine.send("POST", ["swarm", "join"], [], request)
         let isManager = try await engine.get(["info"], as: Docker.Info.self).Swarm.ControlAvailable
+        if renew { return Console.line("This node is back in its swarm as a \(isManager ? "manager" : "worker").") }
         Console.line("This node joined a swarm as a \(isManager ? "manager" : "worker").")
     }
 }

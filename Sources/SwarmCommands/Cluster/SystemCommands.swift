@@ -37,6 +37,10 @@ struct InfoCommand: EngineCommand {
                 " SubnetSize: \(cluster.SubnetSize)", " Data Path Port: \(cluster.DataPathPort)",
             ]
         }
+        if swarm.Cluster?.RootRotationInProgress == true {
+            lines.append(
+                " Root Rotation In Progress: true (`swarmctl node ls` shows which nodes have an old certificate)")
+        }
         if !swarm.Error.isEmpty { lines.append(" Error: \(swarm.Error)") }
         let peers = (swarm.RemoteManagers ?? []).map(\.Addr)
         if !peers.isEmpty { lines.append(" Manager Addresses: \(peers.joined(separator: ", "))") }

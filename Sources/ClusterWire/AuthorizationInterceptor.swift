@@ -1,0 +1,86 @@
+import ClusterIdentity
+import ClusterModel
+import GRPCCore
+import Primitives
+import X509
+
+/// Before every call: whether its caller may make it; and while it lasts: whether its certificate still counts.
+struct Authorization: ServerInterceptor {
+    let clock: @Sendable () -> Timestamp
+    /// What the state says of a member whose certificate is in order; on a node without the state, its certificate's role.
+    let standing: @Sendable (PeerIdentity) -> Standing
+
+    func intercept<Input: Sendable, Output: Sendable>(
+        request: StreamingServerRequest<Input>, context: ServerContext,
+        next:
+            @concurrent @Sendable (StreamingServerRequest<Input>, ServerContext) async throws ->
+            StreamingServerResponse<Output>
+    ) async throws -> StreamingServerResponse<Output> {
+        let method = context.descriptor.fullyQualifiedMethod
+        let caller = try caller(of: context)
+        guard AuthorizationTable.allows(caller, method: method) else {
+            if caller == .lapsed, let lapse = lapse(of: context) { throw lapse }
+            throw RPCError(code: .permissionDenied, message: "a \(caller) may not call \(method)")
+        }
+        guard caller == .worker || caller == .manager else { return try await next(request, context) }
+        var request = request
+        // What comes in is taken as long as the certificate counts; Raft's streams never rest.
+        request.messages = RPCAsyncSequence(
+            wrapping: request.messages.map { message in
+                if let lapse = lapse(of: context) { throw lapse }
+                return message
+            })
+        var response = try await next(request, context)
+        if case .success(var contents) = response.accepted {
+            // What goes out is made after the handler has returned, and may be for ever.
+            let produce = contents.producer
+            contents.producer = { writer in try await untilLapse(of: context) { try await produce(writer) } }
+            response.accepted = .success(contents)
+        }
+        return response
+    }
+
+    private func caller(of context: ServerContext) throws -> AuthorizationTable.Caller {
+        guard let peer = context.peer else { return .stranger }
+        switch standing(peer) {
+        case .member(let role):
+            if lapse(of: context) != nil { return .lapsed }
+            return role == .manager ? .manager : .worker
+        case .revoked:
+            // Not `permissionDenied`: it is for good, and the node is to know.
+            throw RPCError(
+                code: .unauthenticated,
+                message:
+                    "node \(peer.node) was removed from the cluster: `swarmctl leave --force` on it, then join again")
+        }
+    }
+
+    /// Why the caller's certificate does not count now; nil when it does.
+    private func lapse(of context: ServerContext) -> RPCError? {
+        let now = clock()
+        guard let peer = context.peer, let problem = context.peerCertificate?.validityProblem(at: now) else {
+            return nil
+        }
+        var text = problem.text("the certificate of node \(peer.node)", "this manager's clock", now: now)
+        if case .expired = problem { text += ": \(ValidityProblem.renewal)" }
+        return RPCError(code: .unauthenticated, message: text)
+    }
+
+    /// Ends a call whose caller's certificate runs out under it.
+    private func untilLapse<Value: Sendable>(
+        of context: ServerContext, _ body: @escaping @Sendable () async throws -> Value
+    ) async throws -> Value {
+        try await withThrowingTaskGroup(of: Value.self) { group in
+            group.addTask { try await body() }
+            group.addTask {
+                while true {
+                    if let lapse = lapse(of: context) { throw lapse }
+                    try await Task.sleep(for: WireLimits.validityCheck)
+                }
+            }
+            defer { group.cancelAll() }
+            guard let value = try await group.next() else { throw CancellationError() }
+            return value
+        }
+    }
+}
