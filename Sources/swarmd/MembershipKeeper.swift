@@ -159,6 +159,7 @@ actor MembershipKeeper {
     private func look() async {
         isLookQueued = false
         guard !isPaused else { return }
+        connections.dropExpired()
         do {
             if try renewItself() { return }
             guard refusal == nil, isRoleDue || isTimeDue && pace.allows(Clock.now) else { return }
