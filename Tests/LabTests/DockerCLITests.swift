@@ -63,7 +63,7 @@ extension AppTests {
                 try docker("swarm", "join-token", "worker").contains("docker swarm join --token \(token.dropLast())"))
             #expect(try docker("swarm", "ca").hasPrefix("-----BEGIN CERTIFICATE-----"))
             let root = try docker("swarm", "ca")
-            #expect(try docker("swarm", "ca", "--rotate", "--quiet").hasPrefix("-----BEGIN CERTIFICATE-----"))
+            #expect(try docker("swarm", "ca", "--rotate").contains("-----BEGIN CERTIFICATE-----"))
             #expect(try docker("swarm", "ca") != root)
             #expect(
                 try docker("node", "ls", "--format", "{{.TLSStatus}}").split(separator: "\n")
