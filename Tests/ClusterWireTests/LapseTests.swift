@@ -144,6 +144,7 @@ import X509
                         #expect(message.assignments.sequence == 1)
                         world.clock.move(by: .seconds(3601))
                         next.yield()
+                        next.finish()
                     }
                 }
             }
