@@ -8,6 +8,14 @@ import SwiftASN1
 
 import struct Foundation.Date
 
+/// What became of a peer in a handshake.
+public enum PeerVerdict: Hashable, Sendable {
+    /// Its certificate expires then.
+    case accepted(until: Timestamp)
+    /// For people.
+    case refused(String)
+}
+
 /// Decides during the TLS handshake who may talk at all; what they may call is the authorization table's business.
 public enum PeerVerification: Sendable {
     /// A member with a chain to these roots and this cluster's id.
@@ -24,24 +32,25 @@ public enum PeerVerification: Sendable {
 
     /// - Parameters:
     ///   - clock: by which certificates are judged.
-    ///   - onVerdict: hears why a peer was refused, or nil where it was not.
+    ///   - onVerdict: hears what became of each peer.
     public func callback(
-        clock: @escaping @Sendable () -> Timestamp, onVerdict: @escaping @Sendable (String?) -> Void
+        clock: @escaping @Sendable () -> Timestamp, onVerdict: @escaping @Sendable (PeerVerdict) -> Void
     ) -> Callback {
         { presented, promise in
             promise.completeWithTask {
-                let refusal = await refusal(of: presented, at: clock())
-                onVerdict(refusal)
-                if refusal != nil { return .failed }
+                let verdict = await verdict(on: presented, at: clock())
+                onVerdict(verdict)
+                guard case .accepted = verdict else { return .failed }
                 return .certificateVerified(VerificationMetadata(NIOSSL.ValidatedCertificateChain(presented)))
             }
         }
     }
 
-    private func refusal(of presented: [NIOSSLCertificate], at now: Timestamp) async -> String? {
+    private func verdict(on presented: [NIOSSLCertificate], at now: Timestamp) async -> PeerVerdict {
         guard let chain = try? presented.map({ try Certificate(derEncoded: $0.toDERBytes()) }), let leaf = chain.first
-        else { return "its certificate cannot be read" }
-        return await refusal(of: leaf, rest: Array(chain.dropFirst()), at: now)
+        else { return .refused("its certificate cannot be read") }
+        let refusal = await refusal(of: leaf, rest: Array(chain.dropFirst()), at: now)
+        return refusal.map(PeerVerdict.refused) ?? .accepted(until: Timestamp(leaf.notValidAfter))
     }
 
     /// Why the chain that was presented is not acceptable now; nil when it is.

@@ -15,7 +15,7 @@ public final class NodeConnections: Sendable {
 
     private let credentials: CredentialStore
     private let connections = Mutex<[String: Connection]>([:])
-    private let problems = PeerProblems()
+    private let verdicts = PeerVerdicts()
 
     public init(credentials: CredentialStore) {
         self.credentials = credentials
@@ -26,8 +26,8 @@ public final class NodeConnections: Sendable {
         if let known = connections.withLock({ $0[address]?.client }) { return known }
         let security = try HTTP2ClientTransport.Posix.TransportSecurity.mTLS(
             certificateReloader: PresentCertificate(credentials: credentials)
-        ) { [credentials, problems] tls in
-            NodeConnections.verify(&tls, clock: credentials.clock, onVerdict: { problems.set($0, at: address) }) {
+        ) { [credentials, verdicts] tls in
+            NodeConnections.verify(&tls, clock: credentials.clock, onVerdict: { verdicts.set($0, at: address) }) {
                 let now = credentials.current
                 return .members(roots: now.roots, cluster: now.identity.cluster)
             }
@@ -49,6 +49,14 @@ public final class NodeConnections: Sendable {
         connection.running.cancel()
     }
 
+    /// Ends connections to peers whose certificate has run out under them: the next one is made with what they present then.
+    public func dropExpired() {
+        for address in verdicts.expired(at: credentials.clock()) {
+            verdicts.set(nil, at: address)
+            drop(address)
+        }
+    }
+
     /// Ends all connections: later calls make new ones, and present what the node's certificate is then.
     public func close() {
         let all = connections.withLock { connections in
@@ -62,7 +70,7 @@ public final class NodeConnections: Sendable {
     }
 
     /// Why the certificate of whoever answers at an address was refused when it was last seen; nil where it was not.
-    public func problem(at address: String) -> String? { problems[address] }
+    public func problem(at address: String) -> String? { verdicts.problem(at: address) }
 
     /// One call's worth of connection that trusts the token's root only: of a machine that is not a member, or of one that
     /// comes back.
@@ -72,12 +80,12 @@ public final class NodeConnections: Sendable {
         to address: String, credentials: JoinerCredentials, rootDigest: String,
         clock: @escaping @Sendable () -> Timestamp, _ body: @Sendable (Client) async throws -> Result
     ) async throws -> Result {
-        let problems = PeerProblems()
+        let verdicts = PeerVerdicts()
         let security = HTTP2ClientTransport.Posix.TransportSecurity.mTLS(
             certificateChain: [.bytes(Array(try credentials.certificatePEM().utf8), format: .pem)],
             privateKey: .bytes(Array(try credentials.keyPEM().utf8), format: .pem)
         ) {
-            verify(&$0, clock: clock, onVerdict: { problems.set($0, at: address) }) {
+            verify(&$0, clock: clock, onVerdict: { verdicts.set($0, at: address) }) {
                 .managerUnder(rootDigest: rootDigest)
             }
         }
@@ -88,7 +96,7 @@ public final class NodeConnections: Sendable {
             do {
                 return try await body(client)
             } catch let error as RPCError {
-                guard let problem = problems[address] else { throw error }
+                guard let problem = verdicts.problem(at: address) else { throw error }
                 throw Failure(.unavailable, problem)
             }
         }
@@ -96,7 +104,7 @@ public final class NodeConnections: Sendable {
 
     private static func verify(
         _ tls: inout HTTP2ClientTransport.Posix.TransportSecurity.TLS, clock: @escaping @Sendable () -> Timestamp,
-        onVerdict: @escaping @Sendable (String?) -> Void, _ verification: @escaping @Sendable () -> PeerVerification
+        onVerdict: @escaping @Sendable (PeerVerdict) -> Void, _ verification: @escaping @Sendable () -> PeerVerification
     ) {
         // The name in a certificate is the node's id, not its address: who it is, is checked below.
         tls.serverCertificateVerification = .noHostnameVerification
@@ -122,10 +130,21 @@ public final class NodeConnections: Sendable {
     }
 }
 
-/// Why peers were refused, by address.
-private final class PeerProblems: Sendable {
-    private let known = Mutex<[String: String]>([:])
+/// What became of peers when they were last seen, by address.
+private final class PeerVerdicts: Sendable {
+    private let known = Mutex<[String: PeerVerdict]>([:])
 
-    subscript(address: String) -> String? { known.withLock { $0[address] } }
-    func set(_ problem: String?, at address: String) { known.withLock { $0[address] = problem } }
+    func problem(at address: String) -> String? {
+        guard case .refused(let reason) = known.withLock({ $0[address] }) else { return nil }
+        return reason
+    }
+
+    /// Addresses whose peer was let in with a certificate that has expired since.
+    func expired(at now: Timestamp) -> [String] {
+        known.withLock { known in
+            known.filter { if case .accepted(let end) = $0.value { end < now } else { false } }.keys.sorted()
+        }
+    }
+
+    func set(_ verdict: PeerVerdict?, at address: String) { known.withLock { $0[address] = verdict } }
 }

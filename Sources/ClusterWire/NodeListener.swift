@@ -32,8 +32,8 @@ public struct NodeListener: Sendable {
                     acceptsJoiners()
                     ? .membersAndJoiners(roots: now.roots, cluster: now.identity.cluster)
                     : .members(roots: now.roots, cluster: now.identity.cluster)
-                let onVerdict = { @Sendable (refusal: String?) in
-                    if let refusal { onRefusal(refusal) }
+                let onVerdict = { @Sendable (verdict: PeerVerdict) in
+                    if case .refused(let reason) = verdict { onRefusal(reason) }
                 }
                 verification.callback(clock: credentials.clock, onVerdict: onVerdict)(presented, promise)
             }

@@ -163,6 +163,7 @@ actor MembershipKeeper {
         isLookQueued = false
         followLock()
         guard !isPaused else { return }
+        connections.dropExpired()
         do {
             if try renewItself() { return }
             guard refusal == nil, isRoleDue || isTimeDue && pace.allows(Clock.now) else { return }

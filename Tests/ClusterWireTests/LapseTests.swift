@@ -144,10 +144,25 @@ import X509
                         #expect(message.assignments.sequence == 1)
                         world.clock.move(by: .seconds(3601))
                         next.yield()
+                        next.finish()
                     }
                 }
             }
             #expect(refusal?.code == .unauthenticated && refusal?.message.contains("node \(NodeID(value: 2))") == true)
+        }
+    }
+
+    /// The worker has renewed its certificate, the manager has not: it is shown what is presented now.
+    @Test func aConnectionToAnExpiredPeerIsNotKept() async throws {
+        let world = try world(validity: .seconds(400 * 86_400))
+        try await running(world) { connections in
+            #expect(try await ask(connections, world.address) == 1)
+            world.clock.move(by: .seconds(91 * 86_400))
+            #expect(try await ask(connections, world.address) == 1)
+            connections.dropExpired()
+            await #expect(throws: RPCError.self) { try await ask(connections, world.address) }
+            let problem = try #require(connections.problem(at: world.address))
+            #expect(problem.contains("certificate of node \(NodeID(value: 1)) expired at"))
         }
     }
 

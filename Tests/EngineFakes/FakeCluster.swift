@@ -14,6 +14,8 @@ public actor FakeCluster: ClusterPort {
     private let lines: [LogLine.Stream: String]
     /// While it holds an error text, tasks fail with it instead of running.
     private var taskError: String?
+    /// Whether the last join was to bring a member back.
+    public private(set) var hasRenewed = false
     /// Writes of the cluster itself that come between a read and the next proposal.
     private var interferences = 0
 
@@ -70,6 +72,7 @@ public actor FakeCluster: ClusterPort {
 
     public func join(_ request: JoinRequest) throws {
         guard request.token == tokens.worker else { throw Failure(.unauthenticated, "the token is not valid") }
+        hasRenewed = request.isRenewal
         member.state = .active
     }
 

@@ -62,6 +62,12 @@ extension AppTests {
             #expect(
                 try docker("swarm", "join-token", "worker").contains("docker swarm join --token \(token.dropLast())"))
             #expect(try docker("swarm", "ca").hasPrefix("-----BEGIN CERTIFICATE-----"))
+            let root = try docker("swarm", "ca")
+            #expect(try docker("swarm", "ca", "--rotate").contains("-----BEGIN CERTIFICATE-----"))
+            #expect(try docker("swarm", "ca") != root)
+            #expect(
+                try docker("node", "ls", "--format", "{{.TLSStatus}}").split(separator: "\n")
+                    == ["Ready", "Ready", "Ready"])
             #expect(try refusal("node", "demote", "n1").contains("last manager"))
             #expect(try refusal("node", "inspect", "nobody").contains("nobody"))
             #expect(try refusal("swarm", "init").contains("already part of a swarm"))

@@ -107,6 +107,7 @@ struct AuthorityRotation {
             printer.show(progress.summary, problems: [])
             if progress.isDone {
                 printer.end()
+                if options.wait.quiet { return }
                 return Console.line(swarm.TLSInfo.TrustRoot.trimmingCharacters(in: .newlines))
             }
             if let limit, clock.now - start >= limit {
