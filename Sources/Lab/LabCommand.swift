@@ -112,15 +112,18 @@ extension LabCommand {
     }
 
     struct Start: ParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Start a node's swarmd again.")
+        static let configuration = CommandConfiguration(
+            abstract: "Start a node's swarmd again.",
+            discussion: "EXAMPLE: swarmctl lab start n1 -- --manager 10.213.47.12:2377")
         @OptionGroup var options: LabOptions
         @Argument var node: String
+        @Argument(parsing: .captureForPassthrough, help: "Further arguments of swarmd.") var arguments: [String] = []
         func run() throws {
             let control = try options.control()
             guard control.daemonState(node) == "down" else {
                 throw Failure(.failedPrecondition, "swarmd of \(node) is running")
             }
-            try control.startDaemon(node)
+            try control.startDaemon(node, arguments.first == "--" ? Array(arguments.dropFirst()) : arguments)
         }
     }
 

@@ -53,6 +53,10 @@ public enum ManagerLimits {
     static let refusalsToReport = 20
     /// Messages waiting for one agent; a session that cannot keep up is ended and starts anew.
     static let sessionMessages = 10_000
+    /// Between two calls on a manager that was named at the start.
+    static let introductionPeriod = Duration.seconds(1)
+    /// For a manager that was named to answer.
+    static let introductionTimeout = Duration.seconds(3)
     /// Between two attempts to reach a peer.
     static let peerBackoff = Duration.milliseconds(200)
 }

@@ -38,7 +38,7 @@ actor Daemon {
         try LostLog.check(folder)
         try await machine.open()
         if let (membership, credentials) = try folder.loadMembership() {
-            try await start(membership, credentials)
+            try await start(membership, credentials, advertised: settings.advertiseAddress)
         }
         let api = EngineAPI(
             cluster: ClusterAdapter(daemon: self), images: machine.images, volumes: machine.volumes, node: machine,
@@ -81,11 +81,18 @@ actor Daemon {
     var failure: Failure? { nodeFailure }
 
     /// Starts the node; a failure of it later on ends the daemon.
-    private func start(_ membership: NodeMembership, _ credentials: Credentials) async throws {
+    ///
+    /// - Parameter advertised: where other nodes reach it, if that was said.
+    private func start(
+        _ known: NodeMembership, _ credentials: Credentials, advertised: String? = nil
+    ) async throws {
+        let membership = try Relocation(told: advertised, interfaces: Interfaces.ipv4())
+            .settle(known, in: folder, log: log)
         let tasks = try await machine.tasks(for: membership, credentials, overlayKeys: try folder.overlayKeys())
         let runtime = try await NodeRuntime.open(
             membership: membership, credentials: credentials, folder: folder, tasks: tasks,
-            hostRoutes: machine.hostRoutes(), overlayMTU: machine.overlayMTU(membership), log: log,
+            hostRoutes: machine.hostRoutes(), overlayMTU: machine.overlayMTU(membership),
+            namedManagers: settings.namedManagers, log: log,
             wipe: { [machine, settings] in machine.removeTree("\(settings.state)/raft") })
         nodeFailure = nil
         let task = Task {

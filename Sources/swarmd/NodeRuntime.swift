@@ -37,13 +37,15 @@ final class NodeRuntime: Sendable {
     /// - Throws: ``Failure``; nothing is held then.
     static func open(
         membership: NodeMembership, credentials: Credentials, folder: StateFolder, tasks: ContainerTasks,
-        hostRoutes: [IPv4Network], overlayMTU: UInt16, log: Logger, wipe: @escaping @Sendable () -> Void
+        hostRoutes: [IPv4Network], overlayMTU: UInt16, namedManagers: [String], log: Logger,
+        wipe: @escaping @Sendable () -> Void
     ) async throws -> NodeRuntime {
         let listener = try listen(membership.listenAddress)
         let record = MembershipRecord(membership, folder: folder)
         let credentials = CredentialStore(credentials)
         let connections = NodeConnections(credentials: credentials)
-        let managers = membership.managers + (membership.raftID == 0 ? [] : [membership.advertiseAddress])
+        let managers =
+            namedManagers + membership.managers + (membership.raftID == 0 ? [] : [membership.advertiseAddress])
         let worker = Worker(runtime: tasks, managers: managers, log: log) { known in
             do {
                 try record.update { $0.managers = known }
@@ -51,7 +53,8 @@ final class NodeRuntime: Sendable {
         }
         let slot = ManagerSlot()
         let parts = MembershipKeeper.Parts(
-            open: { try openManager($0, credentials, connections, folder, hostRoutes, overlayMTU, log) }, wipe: wipe)
+            open: { try openManager($0, credentials, connections, folder, hostRoutes, overlayMTU, namedManagers, log) },
+            wipe: wipe)
         do {
             try await worker.restore()
             if membership.raftID != 0 { slot.set(try parts.open(membership)) }
@@ -102,7 +105,8 @@ final class NodeRuntime: Sendable {
 
     private static func openManager(
         _ membership: NodeMembership, _ credentials: CredentialStore, _ connections: NodeConnections,
-        _ folder: StateFolder, _ hostRoutes: [IPv4Network], _ overlayMTU: UInt16, _ log: Logger
+        _ folder: StateFolder, _ hostRoutes: [IPv4Network], _ overlayMTU: UInt16, _ namedManagers: [String],
+        _ log: Logger
     ) throws -> Manager {
         let files = try PosixLogFiles(folder: "\(folder.path)/raft")
         let (storage, restored, snapshot) = try SegmentedStorage.open(
@@ -110,7 +114,7 @@ final class NodeRuntime: Sendable {
         let manager = try Manager(
             settings: .init(
                 raftID: membership.raftID, address: membership.advertiseAddress, hostRoutes: hostRoutes,
-                overlayMTU: overlayMTU),
+                overlayMTU: overlayMTU, namedManagers: namedManagers),
             credentials: credentials, connections: connections, peers: membership.peers, log: log)
         try manager.start(
             storage: storage, restored: restored, snapshot: snapshot, seed: UInt64.random(in: .min ... .max))

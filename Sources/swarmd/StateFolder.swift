@@ -118,6 +118,8 @@ struct NodeMembership: Sendable {
     var peers: [UInt64: String]
     /// The raft id under which the log was lost; 0 unless that happened.
     var lostRaftID: UInt64 = 0
+    /// The interface of the machine that had the advertised address; empty where none had.
+    var interface = ""
 
     var host: String { String(advertiseAddress[..<(advertiseAddress.lastIndex(of: ":") ?? advertiseAddress.endIndex)]) }
 
@@ -132,6 +134,7 @@ struct NodeMembership: Sendable {
         managers=\(managers.joined(separator: ","))
         peers=\(peers.sorted { $0.key < $1.key }.map { "\($0.key)@\($0.value)" }.joined(separator: ","))
         lost-raft-id=\(lostRaftID)
+        interface=\(interface)
 
         """
     }
@@ -156,6 +159,7 @@ struct NodeMembership: Sendable {
             managers: managers.split(separator: ",").map(String.init),
             peers: NodeMembership.peers(values["peers"] ?? ""))
         lostRaftID = values["lost-raft-id"].flatMap { UInt64($0) } ?? 0
+        interface = values["interface"] ?? ""
     }
 
     init(

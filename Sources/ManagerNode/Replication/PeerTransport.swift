@@ -25,6 +25,7 @@ final class PeerTransport: Sendable {
     }
 
     private let connections: NodeConnections
+    private let announcement: PeerAnnouncement
     private let addressOf: @Sendable (RaftID) -> String?
     private let report: @Sendable (RaftInput) -> Void
     private let log: Logger
@@ -32,13 +33,15 @@ final class PeerTransport: Sendable {
     private let peers = Mutex<[RaftID: Peer]?>([:])
 
     /// - Parameters:
+    ///   - announcement: what each stream begins with.
     ///   - addressOf: `HOST:PORT` of a member as far as it is known.
     ///   - report: takes what Raft has to know of the network.
     init(
-        connections: NodeConnections, log: Logger, addressOf: @escaping @Sendable (RaftID) -> String?,
-        report: @escaping @Sendable (RaftInput) -> Void
+        connections: NodeConnections, log: Logger, announcement: PeerAnnouncement,
+        addressOf: @escaping @Sendable (RaftID) -> String?, report: @escaping @Sendable (RaftInput) -> Void
     ) {
         self.connections = connections
+        self.announcement = announcement
         self.addressOf = addressOf
         self.report = report
         self.log = log
@@ -90,6 +93,17 @@ final class PeerTransport: Sendable {
         }
     }
 
+    /// A stream that says where this member is and nothing else.
+    func introduce(to address: String) async throws {
+        let client = WireRaft.Client(wrapping: try connections.client(to: address))
+        var options = CallOptions.defaults
+        options.timeout = ManagerLimits.introductionTimeout
+        options.waitForReady = false
+        _ = try await client.heartbeats(
+            request: StreamingClientRequest<WireRaftMessage>(metadata: announcement.metadata) { _ in },
+            options: options)
+    }
+
     func close() {
         let all = peers.withLock { peers in
             defer { peers = nil }
@@ -122,7 +136,7 @@ final class PeerTransport: Sendable {
         while !Task.isCancelled {
             do {
                 let client = WireRaft.Client(wrapping: try connections.client(to: address))
-                let request = StreamingClientRequest<WireRaftMessage> { writer in
+                let request = StreamingClientRequest<WireRaftMessage>(metadata: announcement.metadata) { writer in
                     while let message = await outbox.next() { try await writer.write(message.wire) }
                 }
                 switch lane {
