@@ -1,4 +1,4 @@
-import ClusterWire
+import Glibc
 import Logging
 import Primitives
 
@@ -43,11 +43,12 @@ struct Relocation {
         return (interface?.address.description ?? host, parts.count > 1 ? parts[1] : nil)
     }
 
-    /// The first address of the interface that had the old one; else the only one that the machine has.
+    /// The first address of the interface that had the old one; where there is no such interface any more, the only one that
+    /// the machine has. An interface without an address is one that waits for it.
     private func successor(of membership: NodeMembership) -> String? {
         let usable = interfaces.filter { $0.address.value >> 24 != 127 && $0.address.value >> 16 != 0xa9fe }
         if let same = usable.first(where: { $0.name == membership.interface }) { return same.address.description }
-        return usable.count == 1 ? usable[0].address.description : nil
+        return if_nametoindex(membership.interface) == 0 && usable.count == 1 ? usable[0].address.description : nil
     }
 }
 

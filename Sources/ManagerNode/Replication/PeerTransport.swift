@@ -54,13 +54,17 @@ final class PeerTransport: Sendable {
                 report(.unreachable(message.to))
                 continue
             }
-            let peer = peers.withLock { peers -> Peer? in
-                if let known = peers?[message.to], known.address == address { return known }
-                if peers == nil { return nil }
-                peers?[message.to]?.end()
+            let (peer, former) = peers.withLock { peers -> (Peer?, Peer?) in
+                let known = peers?[message.to]
+                if known?.address == address || peers == nil { return (known, nil) }
                 let peer = connect(message.to, address)
                 peers?[message.to] = peer
-                return peer
+                return (peer, known)
+            }
+            if let former {
+                former.end()
+                // Nobody is there any more, or another member, which is found again.
+                connections.drop(former.address)
             }
             guard let peer else { return }
             let lane = message.isHeartbeat ? peer.heartbeats : peer.messages
