@@ -177,7 +177,9 @@ let shells: [Target] = [
             "Orchestration", "Assignments", "ClusterIdentity", "ClusterWire", "LinuxSystem", deques, protobuf, grpc,
             logging, x509,
         ]),
-    tests("ManagerNode", ["Primitives", "ClusterModel", "ClusterMessages", "ClusterState", "Consensus", "DurableLog"]),
+    tests(
+        "ManagerNode",
+        ["Primitives", "ClusterModel", "ClusterMessages", "ClusterState", "Consensus", "DurableLog", grpc]),
     module("Lab", ["Primitives", argumentParser]),
     module(
         "WorkerNode",

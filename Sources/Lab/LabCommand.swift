@@ -113,16 +113,23 @@ extension LabCommand {
 
     struct Start: ParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Start a node's swarmd again.", discussion: "EXAMPLE: swarmctl lab start --clock-offset 7200 n2")
+            abstract: "Start a node's swarmd again.",
+            discussion: """
+                EXAMPLES:
+                  swarmctl lab start --clock-offset 7200 n2
+                  swarmctl lab start n1 -- --manager 10.213.47.12:2377
+                """)
         @OptionGroup var options: LabOptions
-        @Argument var node: String
         @Option(help: "Seconds by which its wall clock is ahead, or behind with a minus.") var clockOffset = 0
+        @Argument var node: String
+        @Argument(parsing: .captureForPassthrough, help: "Further arguments of swarmd.") var arguments: [String] = []
         func run() throws {
             let control = try options.control()
             guard control.daemonState(node) == "down" else {
                 throw Failure(.failedPrecondition, "swarmd of \(node) is running")
             }
-            try control.startDaemon(node, clockOffset: clockOffset)
+            try control.startDaemon(
+                node, arguments.first == "--" ? Array(arguments.dropFirst()) : arguments, clockOffset: clockOffset)
         }
     }
 

@@ -38,19 +38,21 @@ struct LabControl {
         ["nsenter", "--target", String(supervisor), "--mount", "--pid", "--net", "--"] + arguments
     }
 
-    /// - Parameter clockOffset: seconds by which the daemon's wall clock is moved.
-    func startDaemon(_ node: String, clockOffset: Int = 0) throws {
+    /// - Parameters:
+    ///   - further: arguments of the daemon.
+    ///   - clockOffset: seconds by which the daemon's wall clock is moved.
+    func startDaemon(_ node: String, _ further: [String] = [], clockOffset: Int = 0) throws {
         let script = "echo $$ > \"$1/swarmd.pid\"; shift; exec \"$@\""
         // Not a child of nsenter's, which stops with its child (`lab stop`), and then would never reap it: the lab's first
         // process is its parent.
-        let arguments = [
-            "setsid", "--fork", "sh", "-c", script, "sh", folder.node(node), "env",
-            "SWARM_CLOCK_OFFSET_S=\(clockOffset)", settings.swarmd, "--container-init",
-            settings.containerInit,
-            "--cgroup-parent", "\(folder.cgroupParent)/\(node)", "--socket", "/run/swarm/swarm.sock",
-            // The lab's registry speaks plain HTTP, and only hosts of the lab reach it.
-            "--insecure-registry", "\(settings.prefix).0/24",
-        ]
+        let arguments =
+            [
+                "setsid", "--fork", "sh", "-c", script, "sh", folder.node(node), "env",
+                "SWARM_CLOCK_OFFSET_S=\(clockOffset)", settings.swarmd, "--container-init", settings.containerInit,
+                "--cgroup-parent", "\(folder.cgroupParent)/\(node)", "--socket", "/run/swarm/swarm.sock",
+                // The lab's registry speaks plain HTTP, and only hosts of the lab reach it.
+                "--insecure-registry", "\(settings.prefix).0/24",
+            ] + further
         let pidFile = "\(folder.node(node))/swarmd.pid"
         unlink(pidFile)
         _ = try Tool.startDetached(try command(on: node, arguments), log: folder.log(node))

@@ -53,6 +53,10 @@ public enum ManagerLimits {
     static let renewalsPerSecond = 50
     /// Between two looks at whether a new root is in use everywhere.
     static let rootLook = Duration.milliseconds(500)
+    /// Between two calls on a manager that was named at the start.
+    static let introductionPeriod = Duration.seconds(1)
+    /// For a manager that was named to answer.
+    static let introductionTimeout = Duration.seconds(3)
     /// Between two attempts to reach a peer.
     static let peerBackoff = Duration.milliseconds(200)
 }

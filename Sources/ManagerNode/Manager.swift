@@ -21,8 +21,13 @@ public final class Manager: Sendable {
         public var hostRoutes: [IPv4Network]
         /// Bytes of a frame inside the overlay.
         public var overlayMTU: UInt16
+        /// Managers that this one calls on when it starts, `HOST:PORT`: where the addresses that it knows may be old.
+        public var namedManagers: [String]
 
-        public init(raftID: RaftID, address: String, hostRoutes: [IPv4Network], overlayMTU: UInt16) {
+        public init(
+            raftID: RaftID, address: String, hostRoutes: [IPv4Network], overlayMTU: UInt16, namedManagers: [String] = []
+        ) {
+            self.namedManagers = namedManagers
             self.raftID = raftID
             self.address = address
             self.hostRoutes = hostRoutes
@@ -36,7 +41,7 @@ public final class Manager: Sendable {
     private let raft: RaftThread
     private let transport: PeerTransport
     private let calls: LeaderCalls
-    private let peers: PeerBook
+    let peers: PeerBook
     /// What happened of late on this manager, in people's terms.
     public let history = EventHistory()
     private let leading = Mutex<Leader?>(nil)
@@ -62,9 +67,11 @@ public final class Manager: Sendable {
         let replica = raft.replica
         transport = PeerTransport(
             connections: connections, log: log,
+            announcement: PeerAnnouncement(member: settings.raftID, address: settings.address),
             addressOf: { id in
                 let tables = replica.view.tables
-                return tables.managerAddress(of: id) ?? (tables.isRevoked(member: id) ? nil : book.address(of: id))
+                let stored = tables.managerAddress(of: id)
+                return stored == nil && tables.isRevoked(member: id) ? nil : book.address(of: id, stored: stored)
             },
             report: { raft.push($0) })
     }
@@ -94,7 +101,15 @@ public final class Manager: Sendable {
         defer { replica.endObservation(observer) }
         continuation.yield(replica.view)
         var term: (number: Term, task: Task<Void, Never>)?
-        defer { term?.task.cancel() }
+        let addresses = Task {
+            async let calls: Void = callOnNamedManagers()
+            await keepAddresses()
+            await calls
+        }
+        defer {
+            term?.task.cancel()
+            addresses.cancel()
+        }
         var revocations = 0
         for await view in statuses {
             if let known = view.tables.cluster?.revocations, known.count != revocations {
@@ -183,9 +198,12 @@ public final class Manager: Sendable {
 
     var leader: Leader? { leading.withLock { $0 } }
 
-    private func address(of id: RaftID) -> String? {
-        replica.view.tables.managerAddress(of: id) ?? peers.address(of: id)
+    func address(of id: RaftID) -> String? {
+        peers.address(of: id, stored: replica.view.tables.managerAddress(of: id))
     }
+
+    /// Tells the manager at an address where this one is.
+    func introduce(to address: String) async throws { try await transport.introduce(to: address) }
 
     /// Calls `body` after every change of the state; it must not block. End it with ``endObservation(_:)``.
     public func observe(_ body: @escaping @Sendable ([StateChange], ClusterTables) -> Void) -> UInt64 {
@@ -314,13 +332,6 @@ public final class Manager: Sendable {
             }
         }
     }
-}
-
-/// Addresses that a joiner knows before its state does.
-private final class PeerBook: Sendable {
-    private let peers: [RaftID: String]
-    init(_ peers: [RaftID: String]) { self.peers = peers }
-    func address(of id: RaftID) -> String? { peers[id] }
 }
 
 extension ClusterTables {

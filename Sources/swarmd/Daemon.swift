@@ -94,9 +94,12 @@ actor Daemon {
     }
 
     /// Containers come before the log: their names answer again at once, however long the log is.
-    func pickUp(_ membership: NodeMembership, _ identity: PeerIdentity) async throws -> LocalAgent {
+    func pickUp(_ known: NodeMembership, _ identity: PeerIdentity) async throws -> LocalAgent {
+        let membership = try Relocation(told: settings.advertiseAddress, interfaces: Interfaces.ipv4())
+            .settle(known, in: folder, log: log)
         let tasks = try await machine.tasks(for: membership, identity, overlayKeys: try folder.overlayKeys())
-        return try await LocalAgent.pickUp(membership, folder: folder, tasks: tasks, log: log)
+        return try await LocalAgent.pickUp(
+            membership, calling: settings.namedManagers, folder: folder, tasks: tasks, log: log)
     }
 
     /// Starts the node; a failure of it later on ends the daemon.
@@ -105,6 +108,7 @@ actor Daemon {
     func begin(_ agent: LocalAgent, _ credentials: Credentials, _ keys: KeyRing) async throws {
         let surroundings = NodeRuntime.Surroundings(
             folder: folder, hostRoutes: machine.hostRoutes(), overlayMTU: machine.overlayMTU(agent.record.value),
+            namedManagers: settings.namedManagers,
             wipe: { [machine, settings] in machine.removeTree("\(settings.state)/raft") })
         let runtime = try await NodeRuntime.open(
             agent: agent, credentials: credentials, keys: keys, surroundings: surroundings, log: log)

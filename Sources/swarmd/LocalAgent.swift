@@ -9,12 +9,13 @@ struct LocalAgent: Sendable {
     let worker: Worker
     let tasks: ContainerTasks
 
+    /// - Parameter managers: asked before those that the membership names.
     /// - Throws: ``Failure``; nothing is held then.
     static func pickUp(
-        _ membership: NodeMembership, folder: StateFolder, tasks: ContainerTasks, log: Logger
+        _ membership: NodeMembership, calling managers: [String], folder: StateFolder, tasks: ContainerTasks, log: Logger
     ) async throws -> LocalAgent {
         let record = MembershipRecord(membership, folder: folder)
-        let managers = membership.managers + (membership.raftID == 0 ? [] : [membership.advertiseAddress])
+        let managers = managers + membership.managers + (membership.raftID == 0 ? [] : [membership.advertiseAddress])
         let worker = Worker(runtime: tasks, managers: managers, log: log) { known in
             do {
                 try record.update { $0.managers = known }

@@ -14,6 +14,8 @@ struct NodeMembership: Sendable {
     var managers: [String]
     /// Where a joiner finds the other managers before the log has told it: raft ids with addresses.
     var peers: [UInt64: String]
+    /// The interface of the machine that had the advertised address; empty where none had.
+    var interface = ""
 
     var host: String { String(advertiseAddress[..<(advertiseAddress.lastIndex(of: ":") ?? advertiseAddress.endIndex)]) }
 
@@ -27,6 +29,7 @@ struct NodeMembership: Sendable {
         founder=\(isFounder)
         managers=\(managers.joined(separator: ","))
         peers=\(peers.sorted { $0.key < $1.key }.map { "\($0.key)@\($0.value)" }.joined(separator: ","))
+        interface=\(interface)
 
         """
     }
@@ -52,6 +55,7 @@ struct NodeMembership: Sendable {
             raftID: raftID, isFounder: values["founder"] == "true",
             managers: managers.split(separator: ",").map(String.init),
             peers: NodeMembership.peers(values["peers"] ?? ""))
+        interface = values["interface"] ?? ""
     }
 
     init(

@@ -38,6 +38,8 @@ final class NodeRuntime: Sendable {
         var folder: StateFolder
         var hostRoutes: [IPv4Network]
         var overlayMTU: UInt16
+        /// Called on at the start, when all may have moved.
+        var namedManagers: [String]
         /// Removes the log, when this node is no manager any more.
         var wipe: @Sendable () -> Void
     }
@@ -127,7 +129,8 @@ final class NodeRuntime: Sendable {
         let manager = try Manager(
             settings: .init(
                 raftID: membership.raftID, address: membership.advertiseAddress,
-                hostRoutes: surroundings.hostRoutes, overlayMTU: surroundings.overlayMTU),
+                hostRoutes: surroundings.hostRoutes, overlayMTU: surroundings.overlayMTU,
+                namedManagers: surroundings.namedManagers),
             credentials: credentials, connections: connections, peers: membership.peers, log: log)
         try manager.start(
             storage: storage, restored: restored, snapshot: snapshot, seed: UInt64.random(in: .min ... .max))

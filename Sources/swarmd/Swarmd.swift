@@ -1,4 +1,5 @@
 import ArgumentParser
+import ClusterWire
 import EngineAPI
 import Glibc
 import LinuxSystem
@@ -33,6 +34,12 @@ struct Swarmd: AsyncParsableCommand {
     @Option(help: "The key of the API's certificate (PEM).") var tlskey: String?
     @Option(help: "trace, debug, info, notice, warning, error or critical.") var logLevel = "info"
 
+    @Option(help: "Where other nodes reach this one from now on: ADDRESS|INTERFACE[:PORT].") var advertiseAddr: String?
+    @Option(
+        name: .customLong("manager"), help: "A manager (HOST:PORT) to call on when all may have moved; may be repeated."
+    )
+    var namedManagers: [String] = []
+
     /// More would speed nothing up here, and each keeps some MB that its threads once needed.
     private static let heaps: Int32 = 2
 
@@ -50,7 +57,11 @@ struct Swarmd: AsyncParsableCommand {
             let settings = DaemonSettings(
                 state: state, run: run, socket: socket ?? "\(run)/swarm.sock",
                 containerInit: containerInit ?? ProgramFolder.path + "/container-init", cgroupParent: cgroupParent,
-                insecureRegistries: insecureRegistry, secure: try secureListener())
+                insecureRegistries: insecureRegistry, secure: try secureListener(), advertiseAddress: advertiseAddr,
+                namedManagers: try namedManagers.map { name throws(Failure) in
+                    _ = try HostPort.split(name)
+                    return name
+                })
             try await Daemon(settings: settings, log: log).run()
         } catch {
             // One line, whatever went wrong, then a failure that a supervisor sees.
@@ -94,6 +105,9 @@ struct DaemonSettings: Sendable {
     var cgroupParent: String
     var insecureRegistries: [String]
     var secure: SecureListener?
+    var advertiseAddress: String?
+    /// `HOST:PORT` each.
+    var namedManagers: [String]
 }
 
 /// The folder of the running program.

@@ -41,7 +41,7 @@ final class RegisterClients: Sendable {
         running.wait()
     }
 
-    private static func now() -> Int { Int(monotonicNanoseconds(CLOCK_MONOTONIC)) }
+    private static func now() -> Int { Int(nanoseconds(of: CLOCK_MONOTONIC)) }
 
     private func freshClient() -> Int {
         state.withLock { state in
@@ -108,7 +108,7 @@ final class RegisterClients: Sendable {
         }
     }
 
-    private static func monotonicNanoseconds(_ clock: clockid_t) -> Int {
+    private static func nanoseconds(of clock: clockid_t) -> Int {
         var time = timespec()
         clock_gettime(clock, &time)
         return time.tv_sec * 1_000_000_000 + time.tv_nsec

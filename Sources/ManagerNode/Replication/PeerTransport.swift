@@ -25,6 +25,7 @@ final class PeerTransport: Sendable {
     }
 
     private let connections: NodeConnections
+    private let announcement: PeerAnnouncement
     private let addressOf: @Sendable (RaftID) -> String?
     private let report: @Sendable (RaftInput) -> Void
     private let log: Logger
@@ -32,13 +33,15 @@ final class PeerTransport: Sendable {
     private let peers = Mutex<[RaftID: Peer]?>([:])
 
     /// - Parameters:
+    ///   - announcement: what each stream begins with.
     ///   - addressOf: `HOST:PORT` of a member as far as it is known.
     ///   - report: takes what Raft has to know of the network.
     init(
-        connections: NodeConnections, log: Logger, addressOf: @escaping @Sendable (RaftID) -> String?,
-        report: @escaping @Sendable (RaftInput) -> Void
+        connections: NodeConnections, log: Logger, announcement: PeerAnnouncement,
+        addressOf: @escaping @Sendable (RaftID) -> String?, report: @escaping @Sendable (RaftInput) -> Void
     ) {
         self.connections = connections
+        self.announcement = announcement
         self.addressOf = addressOf
         self.report = report
         self.log = log
@@ -51,13 +54,17 @@ final class PeerTransport: Sendable {
                 report(.unreachable(message.to))
                 continue
             }
-            let peer = peers.withLock { peers -> Peer? in
-                if let known = peers?[message.to], known.address == address { return known }
-                if peers == nil { return nil }
-                peers?[message.to]?.end()
+            let (peer, former) = peers.withLock { peers -> (Peer?, Peer?) in
+                let known = peers?[message.to]
+                if known?.address == address || peers == nil { return (known, nil) }
                 let peer = connect(message.to, address)
                 peers?[message.to] = peer
-                return peer
+                return (peer, known)
+            }
+            if let former {
+                former.end()
+                // Nobody is there any more, or another member, which is found again.
+                connections.drop(former.address)
             }
             guard let peer else { return }
             let lane = message.isHeartbeat ? peer.heartbeats : peer.messages
@@ -88,6 +95,17 @@ final class PeerTransport: Sendable {
                 report(.snapshotSent(to, succeeded: false))
             }
         }
+    }
+
+    /// A stream that says where this member is and nothing else.
+    func introduce(to address: String) async throws {
+        let client = WireRaft.Client(wrapping: try connections.client(to: address))
+        var options = CallOptions.defaults
+        options.timeout = ManagerLimits.introductionTimeout
+        options.waitForReady = false
+        _ = try await client.heartbeats(
+            request: StreamingClientRequest<WireRaftMessage>(metadata: announcement.metadata) { _ in },
+            options: options)
     }
 
     func close() {
@@ -122,7 +140,7 @@ final class PeerTransport: Sendable {
         while !Task.isCancelled {
             do {
                 let client = WireRaft.Client(wrapping: try connections.client(to: address))
-                let request = StreamingClientRequest<WireRaftMessage> { writer in
+                let request = StreamingClientRequest<WireRaftMessage>(metadata: announcement.metadata) { writer in
                     while let message = await outbox.next() { try await writer.write(message.wire) }
                 }
                 switch lane {

@@ -8,35 +8,48 @@ import GRPCCore
 import Primitives
 
 /// Takes the Raft messages of other managers.
-struct RaftService: WireRaft.SimpleServiceProtocol {
+struct RaftService: WireRaft.ServiceProtocol {
     let slot: ManagerSlot
 
     func messages(
-        request: RPCAsyncSequence<WireRaftMessage, any Error>, context: ServerContext
-    ) async throws -> WireRaftStreamEnd {
+        request: StreamingServerRequest<WireRaftMessage>, context: ServerContext
+    ) async throws -> ServerResponse<WireRaftStreamEnd> {
         try await take(request, context)
     }
 
     func heartbeats(
-        request: RPCAsyncSequence<WireRaftMessage, any Error>, context: ServerContext
-    ) async throws -> WireRaftStreamEnd {
+        request: StreamingServerRequest<WireRaftMessage>, context: ServerContext
+    ) async throws -> ServerResponse<WireRaftStreamEnd> {
         try await take(request, context)
     }
 
     private func take(
-        _ request: RPCAsyncSequence<WireRaftMessage, any Error>, _ context: ServerContext
-    ) async throws -> WireRaftStreamEnd {
+        _ request: StreamingServerRequest<WireRaftMessage>, _ context: ServerContext
+    ) async throws -> ServerResponse<WireRaftStreamEnd> {
         let manager = try slot.require()
-        for try await wire in request {
+        let sender = try RaftService.sender(context)
+        if let announcement = PeerAnnouncement(request.metadata) { manager.hear(announcement, from: sender) }
+        for try await wire in request.messages {
             let message = try Consensus.Message(wire: wire)
-            try manager.requireMember(message.from)
+            try manager.require(message, from: sender)
             manager.receive(.message(message))
         }
-        return WireRaftStreamEnd()
+        return ServerResponse(message: WireRaftStreamEnd())
+    }
+
+    private static func sender(_ context: ServerContext) throws -> NodeID {
+        guard let peer = context.peer else { throw RPCError(code: .permissionDenied, message: "not a member") }
+        return peer.node
     }
 
     func installSnapshot(
-        request: RPCAsyncSequence<WireRaftSnapshotPiece, any Error>, context: ServerContext
+        request: StreamingServerRequest<WireRaftSnapshotPiece>, context: ServerContext
+    ) async throws -> ServerResponse<WireRaftStreamEnd> {
+        try await ServerResponse(message: install(request.messages, RaftService.sender(context)))
+    }
+
+    private func install(
+        _ request: RPCAsyncSequence<WireRaftSnapshotPiece, any Error>, _ sender: NodeID
     ) async throws -> WireRaftStreamEnd {
         let manager = try slot.require()
         var loader = Snapshot.Loader()
@@ -52,7 +65,7 @@ struct RaftService: WireRaft.SimpleServiceProtocol {
                 // Whole and readable before Raft hears of it.
                 let tables = try loader.finish()
                 let message = try Consensus.Message(wire: message)
-                try manager.requireMember(message.from)
+                try manager.require(message, from: sender)
                 guard case .installSnapshot(let metadata) = message.payload, metadata.index == tables.index else {
                     throw RPCError(code: .invalidArgument, message: "a snapshot of another index than its message's")
                 }
@@ -66,10 +79,31 @@ struct RaftService: WireRaft.SimpleServiceProtocol {
 }
 
 extension Manager {
-    /// A node that is no manager any more still has its certificate: what counts is the state. A member that this manager
-    /// has not heard of may be newer than its state.
-    func requireMember(_ id: RaftID) throws {
-        if membership.contains(id) || !tables.isRevoked(member: id) { return }
-        throw RPCError(code: .permissionDenied, message: "raft id \(id) takes part in Raft no more")
+    func require(_ message: Consensus.Message, from sender: NodeID) throws {
+        let rule = PeerRule(own: settings.raftID, membership: membership, tables: tables)
+        if let refusal = rule.refusal(of: message, from: sender) { throw refusal }
+    }
+}
+
+/// Which messages are taken: those for this member, from the node whose raft id they name. Addresses may have changed hands.
+///
+/// A node that is no manager any more still has its certificate: what counts is the state. A member that this manager has
+/// not heard of may be newer than its state.
+struct PeerRule {
+    var own: RaftID
+    var membership: Membership
+    var tables: ClusterTables
+
+    func refusal(of message: Consensus.Message, from sender: NodeID) -> RPCError? {
+        guard message.to == own else {
+            return RPCError(code: .failedPrecondition, message: "this is raft id \(own), not \(message.to)")
+        }
+        let id = message.from
+        if let owner = tables.node(ofMember: id)?.id, owner != sender {
+            return RPCError(
+                code: .permissionDenied, message: "raft id \(id) is node \(owner)'s, not node \(sender)'s")
+        }
+        if membership.contains(id) || !tables.isRevoked(member: id) { return nil }
+        return RPCError(code: .permissionDenied, message: "raft id \(id) takes part in Raft no more")
     }
 }

@@ -1,0 +1,106 @@
+import ClusterModel
+import ClusterState
+import ClusterWire
+import Consensus
+import GRPCCore
+import LinuxSystem
+import Logging
+import Primitives
+
+/// What a manager says of itself on each Raft stream that it opens.
+///
+/// It is believed where the state says that the raft id belongs to the node of the stream's certificate.
+struct PeerAnnouncement: Hashable {
+    var member: RaftID
+    /// `HOST:PORT`.
+    var address: String
+
+    private static let memberKey = "swarm-member"
+    private static let addressKey = "swarm-address"
+    /// A name in DNS has at most 253 characters.
+    private static let addressBytes = 260
+
+    init(member: RaftID, address: String) {
+        self.member = member
+        self.address = address
+    }
+
+    init?(_ metadata: Metadata) {
+        guard let member = metadata[stringValues: Self.memberKey].first(where: { _ in true }).flatMap({ RaftID($0) }),
+            let address = metadata[stringValues: Self.addressKey].first(where: { _ in true }),
+            address.utf8.count <= Self.addressBytes, (try? HostPort.split(address)) != nil
+        else { return nil }
+        self.init(member: member, address: address)
+    }
+
+    var metadata: Metadata {
+        var metadata = Metadata()
+        metadata.addString(String(member), forKey: Self.memberKey)
+        metadata.addString(address, forKey: Self.addressKey)
+        return metadata
+    }
+}
+
+extension Manager {
+    /// A manager's stream begins: from now on it is found where it says.
+    func hear(_ announcement: PeerAnnouncement, from node: NodeID) {
+        let tables = tables
+        // Who this manager's state does not know yet is found by the addresses of the token.
+        guard announcement.member != settings.raftID, let stored = tables.node(ofMember: announcement.member),
+            stored.id == node
+        else { return }
+        if peers.announce(announcement.member, at: announcement.address, stored: stored.manager?.address) {
+            log.info("node \(node) is at \(announcement.address) now")
+        }
+    }
+
+    /// The address of a manager, its own included, where the state says another one.
+    private var moved: (node: Node, address: String)? {
+        let tables = tables
+        for member in membership.voters + membership.learners {
+            guard let node = tables.node(ofMember: member), let stored = node.manager?.address else { continue }
+            let address = member == settings.raftID ? settings.address : address(of: member)
+            if let address, address != stored { return (node, address) }
+        }
+        return nil
+    }
+
+    /// Writes down where managers are: agents, joiners and the other managers go by it.
+    ///
+    /// Not only while this manager leads: the leader may not have heard of a manager that this one has.
+    func keepAddresses() async {
+        while !Task.isCancelled {
+            if leaderID != nil, let (moved, address) = moved {
+                var node = moved
+                node.manager?.address = address
+                do {
+                    _ = try await propose(Transaction([.update(.node(node), bySpec: false)], time: Clock.wallTime))
+                    log.info("node \(node.id) has the address \(address)")
+                } catch {
+                    if Task.isCancelled { return }
+                    log.debug("the address of node \(node.id) is not written yet: \(error)")
+                }
+            }
+            try? await Task.sleep(for: isLeader ? ManagerLimits.leaderTick : ManagerLimits.introductionPeriod)
+        }
+    }
+
+    /// Calls on the managers that somebody named, so that they learn where this one is and answer.
+    ///
+    /// Each at least once; again while there is no leader, since any of them may have moved as well.
+    func callOnNamedManagers() async {
+        var reached: Set<String> = []
+        while !Task.isCancelled, !settings.namedManagers.isEmpty {
+            for address in settings.namedManagers where leaderID == nil || !reached.contains(address) {
+                do {
+                    try await introduce(to: address)
+                    reached.insert(address)
+                } catch {
+                    if Task.isCancelled { return }
+                    log.debug("no manager at \(address) yet: \(error)")
+                }
+            }
+            try? await Task.sleep(for: ManagerLimits.introductionPeriod)
+        }
+    }
+}
