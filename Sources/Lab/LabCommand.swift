@@ -122,14 +122,13 @@ extension LabCommand {
         @OptionGroup var options: LabOptions
         @Option(help: "Seconds by which its wall clock is ahead, or behind with a minus.") var clockOffset = 0
         @Argument var node: String
-        @Argument(parsing: .captureForPassthrough, help: "Further arguments of swarmd.") var arguments: [String] = []
+        @Argument(parsing: .postTerminator, help: "Further arguments of swarmd, behind --.") var arguments: [String] = []
         func run() throws {
             let control = try options.control()
             guard control.daemonState(node) == "down" else {
                 throw Failure(.failedPrecondition, "swarmd of \(node) is running")
             }
-            try control.startDaemon(
-                node, arguments.first == "--" ? Array(arguments.dropFirst()) : arguments, clockOffset: clockOffset)
+            try control.startDaemon(node, arguments, clockOffset: clockOffset)
         }
     }
 

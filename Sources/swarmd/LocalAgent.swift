@@ -12,7 +12,8 @@ struct LocalAgent: Sendable {
     /// - Parameter managers: asked before those that the membership names.
     /// - Throws: ``Failure``; nothing is held then.
     static func pickUp(
-        _ membership: NodeMembership, calling managers: [String], folder: StateFolder, tasks: ContainerTasks, log: Logger
+        _ membership: NodeMembership, calling managers: [String], folder: StateFolder, tasks: ContainerTasks,
+        log: Logger
     ) async throws -> LocalAgent {
         let record = MembershipRecord(membership, folder: folder)
         let managers = managers + membership.managers + (membership.raftID == 0 ? [] : [membership.advertiseAddress])

@@ -75,7 +75,7 @@ import Testing
             let after = try Data(contentsOf: url)
             try whole.write(to: url)
             for text in [
-                "/var/lib/swarm/raft/\(name)", "damaged at byte ", "`swarmd --discard-log`", "swarmctl restore",
+                "/var/lib/swarm/raft/\(name)", "damaged at byte ", "`swarmctl join --renew TOKEN`", "swarmctl restore",
             ] {
                 #expect(reason.contains(text), "\(reason)")
             }
