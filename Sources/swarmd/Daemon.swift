@@ -163,9 +163,10 @@ actor Daemon {
         guard !isChanging else { throw Failure(.unavailable, "this node is joining or leaving a swarm at this moment") }
         isChanging = true
         defer { isChanging = false }
+        if await runtime.keeper.isFenced, let problem = await runtime.keeper.problem { throw problem }
         let joining = try Joining(
             renewing: runtime.credentials.current, request, advertiseAddress: runtime.membership.advertiseAddress,
-            hasLostLog: runtime.hasLostLog, try await machine.description())
+            hasLostLog: await runtime.keeper.hasLostLog, try await machine.description())
         try await runtime.keeper.readmit(try await joining.run())
     }
 

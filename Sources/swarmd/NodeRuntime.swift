@@ -28,8 +28,6 @@ final class NodeRuntime: Sendable {
     var id: NodeID { credentials.current.identity.node }
     var membership: NodeMembership { record.value }
     var manager: Manager? { slot.manager }
-    /// It is to be a manager, and its log is gone.
-    var hasLostLog: Bool { membership.raftID != 0 && slot.manager == nil }
 
     /// Takes the node's ports, picks up its containers and opens what is stored; ``run()`` then takes part.
     ///
