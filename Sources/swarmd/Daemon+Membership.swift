@@ -66,9 +66,10 @@ extension Daemon {
     private func rejoin(_ request: JoinRequest) async throws {
         if case .locked = state { throw Failure(.unavailable, "this manager is locked: `swarmctl unlock` first") }
         guard let runtime else { throw Failure(.unavailable, "This node is not part of a swarm") }
+        if await runtime.keeper.isFenced, let problem = await runtime.keeper.problem { throw problem }
         let joining = try Joining(
             renewing: runtime.credentials.current, request, advertiseAddress: runtime.membership.advertiseAddress,
-            hasLostLog: runtime.hasLostLog, try await machine.description())
+            hasLostLog: await runtime.keeper.hasLostLog, try await machine.description())
         try await runtime.keeper.readmit(try await joining.run())
     }
 

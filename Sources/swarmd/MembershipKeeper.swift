@@ -45,6 +45,8 @@ actor MembershipKeeper {
     /// Digest of what the node is to trust; empty: what it does.
     private var wantedTrust: [UInt8] = []
     private var pace = RenewalPace()
+    /// The manager is stopped as long as another machine is the node.
+    private var isHeld = false
     private var running: (manager: Manager, task: Task<Void, Never>)?
     private var session: Task<Void, Never>?
     private var isPaused = false
@@ -121,9 +123,26 @@ actor MembershipKeeper {
         knock()
     }
 
-    private func refused(_ failure: Failure) {
+    private func refused(_ failure: Failure) async {
         if refusal == nil { log.error("the managers refuse this node: \(failure)") }
         refusal = failure
+        // Two members of Raft with one id could vote twice.
+        guard isFenced, let copy = running else { return }
+        running = nil
+        isHeld = true
+        slot.set(nil)
+        copy.manager.stop()
+        await copy.task.value
+        log.warning("the manager of this copy is stopped")
+    }
+
+    /// The other machine is gone, and this one is the node after all: its log is as it was.
+    private func release() throws {
+        guard isHeld, refusal == nil else { return }
+        let manager = try parts.open(record.value)
+        isHeld = false
+        slot.set(manager)
+        watch(manager)
     }
 
     /// The node is about to leave: no session, no change of its role.
@@ -149,7 +168,7 @@ actor MembershipKeeper {
 
     /// Whether the node is not what it is to be.
     private var isRoleDue: Bool {
-        guard loss == nil || running != nil, let wanted else { return false }
+        guard !isHeld, loss == nil || running != nil, let wanted else { return false }
         return wanted != credentials.current.identity.role || (wanted == .manager) != (running != nil)
     }
 
@@ -165,6 +184,7 @@ actor MembershipKeeper {
         guard !isPaused else { return }
         connections.dropExpired()
         do {
+            try release()
             if try renewItself() { return }
             guard refusal == nil, isRoleDue || isTimeDue && pace.allows(Clock.now) else { return }
             try await renew()
@@ -217,8 +237,11 @@ actor MembershipKeeper {
             if case .expired = lapse { text += ": \(ValidityProblem.renewal)" }
             return Failure(.unauthenticated, text)
         }
-        return refusal ?? (running == nil ? loss : nil)
+        return refusal ?? (hasLostLog ? loss : nil)
     }
+
+    /// The node is to be a manager, and its log is gone.
+    var hasLostLog: Bool { loss != nil && running == nil }
 
     /// Another machine is this node, and this one is a copy.
     var isFenced: Bool { refusal?.code == .alreadyExists }

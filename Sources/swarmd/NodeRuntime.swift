@@ -30,8 +30,6 @@ final class NodeRuntime: Sendable {
     var id: NodeID { credentials.current.identity.node }
     var membership: NodeMembership { record.value }
     var manager: Manager? { slot.manager }
-    /// It is to be a manager, and its log is gone.
-    var hasLostLog: Bool { membership.raftID != 0 && slot.manager == nil }
 
     /// What a manager finds on its machine.
     struct Surroundings: Sendable {

@@ -155,4 +155,41 @@ import Testing
         try lab.waitUntil("they are two nodes") { try lab.readyNodes() == lab.nodes }
         #expect(try lab.nodeIDs()["n4"] == id)
     }
+
+    /// Two members of Raft with one id: the copy's is stopped.
+    @Test func r28eACopyOfAManagerIsKeptOutOfRaft() throws {
+        let lab = try lab()
+        let ids = try lab.nodeIDs()
+        try lab.on("n5", "leave")
+        try lab.on("n1", "node", "rm", try #require(ids["n5"]))
+        try lab.killAndWait("n5")
+        try lab.killAndWait("n3")
+        let copied = try Command.run([
+            "sh", "-c",
+            """
+            rm -rf $2/identity $2/raft && cp -a $1/identity $1/raft $2/ &&
+            sed -i "s/$3:/$4:/; s/=$3\\$/=$4/" $2/identity/node.conf
+            """, "sh", "\(lab.folder)/n3/lib", "\(lab.folder)/n5/lib", lab.address(of: "n3"), lab.address(of: "n5"),
+        ])
+        #expect(copied.status == 0)
+        try lab.lab("start", "n3")
+        try lab.waitUntil("the node has its session") { try lab.on("n3", "info").contains("Swarm: active") }
+        try lab.createConfig("before-copy", on: "n3")
+        try lab.lab("start", "n5")
+        try lab.waitUntil("the copy's manager is stopped", seconds: 30) {
+            try lab.log("n5").contains("the manager of this copy is stopped")
+                && lab.on("n5", "info").contains("is a copy")
+        }
+        let token = try lab.on("n1", "token", "manager", "--quiet")
+        let refused = try lab.exec("n5", ["swarmctl", "join", "--renew", token])
+        #expect(refused.status == 1 && refused.errors.contains("is a copy"))
+        for node in ["n1", "n2", "n3"] { try lab.createConfig("after-copy-\(node)", on: node) }
+        #expect(try lab.nodeIDs()["n3"] == ids["n3"])
+        let managers = try lab.on("n1", "node", "ls", "--format", "{{.ManagerStatus}}").split(separator: "\n")
+        #expect(managers.count { $0 == "Leader" || $0 == "Reachable" } == 3)
+        try lab.on("n5", "leave", "--force")
+        try lab.on("n5", "join", try lab.on("n1", "token", "worker", "--quiet"))
+        try lab.waitUntil("they are two nodes") { try lab.readyNodes() == lab.nodes }
+        #expect(try lab.nodeIDs()["n3"] == ids["n3"])
+    }
 }

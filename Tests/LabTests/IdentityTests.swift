@@ -168,7 +168,15 @@ import Testing
         let ids = try lab.nodeIDs()
         try lab.moveTime(to: 200 * Self.day + 600, of: ["n4"])
         try lab.moveTime(to: 200 * Self.day - 600, of: ["n2", "n5"])
-        try lab.waitUntil("all are ready") { try lab.readyNodes() == lab.nodes }
+        // Only over sessions of after the start does a new service come to all nodes.
+        try lab.on(
+            "n1", "service", "create", "--detach", "--no-resolve-image", "--name", "skewed", "--mode", "global",
+            "box:1",
+            "sleep", "1000")
+        try lab.waitUntil("a new service runs on all") {
+            Set(try lab.tasks(of: "skewed").filter(\.isRunning).map(\.node)) == Set(lab.nodes)
+        }
+        try lab.on("n1", "service", "rm", "skewed")
         #expect(try lab.nodeIDs() == ids)
         for node in ["n2", "n4", "n5"] { #expect(try !lab.log(node).contains("clock here")) }
         try lab.moveTime(to: 200 * Self.day, of: ["n2", "n4", "n5"])
