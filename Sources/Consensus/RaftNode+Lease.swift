@@ -64,7 +64,13 @@ extension RaftNode {
     }
 
     /// Whether this member may have promised a leader not to vote for others.
-    var isBoundByLease: Bool { configuration.usesLeases && quietTicks < configuration.electionTicks }
+    var isBoundByLease: Bool {
+        #if MUTANT_LEASE_BINDING_DROPPED
+            return false
+        #else
+            return configuration.usesLeases && quietTicks < configuration.electionTicks
+        #endif
+    }
 
     /// How long a lease holds: of the election timeout one tick may have passed when the heartbeat came, and the clocks of
     /// two members may run by a quarter apart.

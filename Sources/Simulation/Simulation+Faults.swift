@@ -9,6 +9,7 @@ extension Simulation {
         scheduler.after(Self.interval) { [self] in
             if isCalm { return }
             partNetwork()
+            if isDue(options.restartsUnderLease) { armLeaseTrap() }
             for manager in managers { trouble(manager) }
             for agent in agents { trouble(agent) }
             if isDue(options.powerCutsEverywhere) {
@@ -51,7 +52,7 @@ extension Simulation {
         healLater()
     }
 
-    private func healLater() {
+    func healLater() {
         trace("the network is parted")
         let partition = network.partitions
         scheduler.after(chance.pick(200_000...8_000_000)) { [self] in
@@ -138,6 +139,11 @@ extension Simulation {
         if isDue(options.agentReboots) {
             coverage.note(.agentRebooted)
             crash(agent, isReboot: true)
+        }
+        if isDue(options.agentPartitions), let manager = chance.percent(50) ? leader?.id : chance.pick(managers)?.id {
+            coverage.note(.agentPartedFromManager)
+            trace("agent \(agent.description.hostname) does not reach manager \(manager)")
+            agent.partedFrom[manager] = now + chance.pick(300_000...15_000_000)
         }
         if isDue(options.agentCutOffs) {
             coverage.note(.agentCutOff)

@@ -20,10 +20,16 @@ extension Simulation {
 
     private func operate(_ process: ManagerProcess) {
         let tables = process.tables
+        replaceRemoved(tables)
         if tables.cluster == nil {
             propose(foundation, through: process)
+        } else if let newcomer = agents.first(where: { tables.nodes[$0.id] == nil && !tables.isRevoked($0.id) }) {
+            // A node that was removed comes back as another one.
+            propose([.create(.node(Node(id: newcomer.id, spec: NodeSpec(role: .worker))))], through: process)
         } else if isCalm {
             propose(restorations(tables), through: process)
+        } else if chance.perMinute(options.nodeRemovals, every: Self.interval) {
+            if let agent = chance.pick(agents) { remove(agent, through: process) }
         } else if chance.perMinute(options.operations, every: Self.interval) {
             propose(operation(tables), through: process)
         }
@@ -32,6 +38,20 @@ extension Simulation {
     private func propose(_ changes: [Change], through process: ManagerProcess) {
         if changes.isEmpty { return }
         process.push(.propose(Transaction(changes, time: wallClock(of: process.id)).encoded()) { _ in })
+    }
+
+    /// By force: the machine does not know yet. Later it is emptied, and joins again.
+    private func remove(_ agent: SimulatedAgent, through process: ManagerProcess) {
+        let removal = Transaction([.delete(.node(agent.id), version: nil)], time: wallClock(of: process.id))
+        process.push(.propose(removal.encoded()) { _ in })
+    }
+
+    private func replaceRemoved(_ tables: ClusterTables) {
+        for agent in agents where tables.isRevoked(agent.id) && !agent.isLeaving {
+            trace("node \(agent.description.hostname) is removed")
+            agent.isLeaving = true
+            scheduler.after(chance.pick(100_000...4_000_000)) { [self] in replaceAgent(agent.id) }
+        }
     }
 
     private var foundation: [Change] {
@@ -139,6 +159,7 @@ extension Simulation {
             return "task \(task.id) is left without a service"
         }
         for agent in agents {
+            guard tables.nodes[agent.id] != nil else { return "\(agent.description.hostname) is not a node yet" }
             for (id, container) in agent.containers.sorted(by: { $0.key < $1.key }) {
                 guard let task = tables.tasks[id] else { return "a container of task \(id) is left, an orphan" }
                 if container.state == .running, task.desiredState > .running {

@@ -2,6 +2,7 @@ import Consensus
 
 extension Simulation {
     func send(_ message: Message, after wait: Microseconds) {
+        springLeaseTrap(by: message)
         network.transmit(
             from: message.from, to: message.to, after: wait,
             arrive: { [self] in

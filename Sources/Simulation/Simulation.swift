@@ -28,18 +28,23 @@ public final class Simulation {
     private(set) var network: SimulatedNetwork
     private(set) var managers: [SimulatedManager] = []
     private(set) var agents: [SimulatedAgent] = []
+    private var lastNode = 0
     var checker = RaftChecker()
     let clusterChecker = ClusterChecker()
     var history: History
     let coverage = CoverageCounter()
     private let story: ((String) -> Void)?
-    private var clients: [SimulatedClient] = []
+    private(set) var clients: [SimulatedClient] = []
     private var lastValue: UInt64 = 0
     private var violation: Violation?
     private(set) var isCalm = false
     private(set) var isOverForClients = false
     private var memberships: MembershipChecker
     private var probe: Probe?
+    private var retired: [SimulatedManager] = []
+    private(set) var lastManagerID: RaftID = 0
+    var replacement: Replacement?
+    var leaseTrap: LeaseTrap?
     /// The last one that was asked for.
     var transfer: (to: RaftID, at: Microseconds)?
 
@@ -95,9 +100,11 @@ public final class Simulation {
         agents = (0..<options.workers).map { number in
             SimulatedAgent(Self.nodeID(number), name: "worker-\(number)", in: self)
         }
+        lastNode = agents.count - 1
         for agent in agents { agent.start() }
         if !agents.isEmpty { planOperations() }
         planFaults()
+        planReplacements()
         try run(until: options.faultSeconds * 1_000_000)
         try beginCalm()
         try run(until: now + Self.clientsAfterFaults)
@@ -145,11 +152,34 @@ public final class Simulation {
             disk: SimulatedDisk(syncMicroseconds: options.syncMicroseconds, chance: chance, coverage: coverage),
             secrets: SeededRandom(seed: options.seed ^ id << 32), clockPerMille: 1000 + chance.pick(-drift...drift))
         managers.append(manager)
+        lastManagerID = max(lastManagerID, id)
         try start(manager)
     }
 
+    /// The last membership that anybody has applied.
+    var membership: Membership { memberships.current }
+
+    /// Nothing of it is left.
+    func retire(_ manager: SimulatedManager) {
+        manager.process?.end()
+        manager.process = nil
+        manager.retire()
+        // Its process refers to it, and may still have something under way.
+        retired.append(manager)
+        managers.removeAll { $0 === manager }
+    }
+
+    /// The machine of a worker that was removed joins as another node.
+    func replaceAgent(_ id: NodeID) {
+        guard let index = agents.firstIndex(where: { $0.id == id }) else { return }
+        agents[index].retire()
+        lastNode += 1
+        agents[index] = SimulatedAgent(Self.nodeID(lastNode), name: "worker-\(lastNode)", in: self)
+        agents[index].start()
+    }
+
     func start(_ manager: SimulatedManager) throws {
-        guard manager.process == nil else { return }
+        guard manager.process == nil, !manager.isRetired else { return }
         if manager.isCorruptionDue {
             manager.isCorruptionDue = false
             if manager.disk.corrupt() { trace("manager \(manager.id): a bit of its disk has turned") }
@@ -180,20 +210,21 @@ public final class Simulation {
                 throw Violation.safety("manager \(manager.id) does not start: \(failure)")
             }
             coverage.note(.damageRefused)
+            if !isCalm, try beginReplacement(of: manager, isLost: true) { return }
             manager.disk.repair()
         }
         restartLater(manager)
     }
 
     /// The process or the machine dies.
-    func crash(_ manager: SimulatedManager, losesPower: Bool) {
+    func crash(_ manager: SimulatedManager, losesPower: Bool, restartingAfter delay: Microseconds? = nil) {
         guard let process = manager.process else { return }
         trace("manager \(manager.id) \(losesPower ? "loses power" : "is killed")")
         if losesPower { process.breakWrites() }
         process.end()
         manager.process = nil
         if losesPower { manager.disk.cutPower() }
-        restartLater(manager)
+        restartLater(manager, after: delay)
     }
 
     /// The process ended because its disk failed.
@@ -207,9 +238,14 @@ public final class Simulation {
         }
     }
 
-    private func restartLater(_ manager: SimulatedManager) {
-        let delay = isCalm ? 50_000 : chance.pick(20_000...(chance.percent(80) ? 2_000_000 : 15_000_000))
-        scheduler.after(delay) { [self] in try start(manager) }
+    private func restartLater(_ manager: SimulatedManager, after delay: Microseconds? = nil) {
+        scheduler.after(delay ?? restartDelay) { [self] in try start(manager) }
+    }
+
+    private var restartDelay: Microseconds {
+        if isCalm { return 50_000 }
+        if chance.percent(options.quickRestartPercent) { return chance.pick(1_000...300_000) }
+        return chance.pick(20_000...(chance.percent(80) ? 2_000_000 : 15_000_000))
     }
 
     func wallClock(of id: RaftID) -> Timestamp {
@@ -246,6 +282,7 @@ public final class Simulation {
         }
         for agent in agents {
             agent.cutOffUntil = 0
+            agent.partedFrom = [:]
             agent.start()
         }
     }

@@ -3,11 +3,12 @@ public enum Fault: Int, CaseIterable, Sendable {
     case messageLost, messageLate, messageDoubled, messageBlocked, peerReportedUnreachable, snapshotTransferFailed
     case partitionSplit, partitionLeaderAlone, partitionOneWay, partitionBridge, partitionRing
     case processKilled, processPaused, powerCut, powerCutEverywhere, crashAtDirective, newLeaderDoomed, newLeaderCutOff,
-        crashAtDiskOperation
+        crashAtDiskOperation, restartedUnderLease, diskLost
     case unsyncedWriteLost, unsyncedWriteSurvived, tornWrite, folderEntryLost
     case diskFull, slowSync, corruptedWrite
     case clockDrift, wallClockJump, machineSuspended
     case agentKilled, agentRebooted, agentCutOff, agentSessionBroken, containerFailed
+    case agentPartedFromManager, agentSessionHalfOpen
 }
 
 /// What a member asked its shell to do.
@@ -23,9 +24,10 @@ public enum Interest: Int, CaseIterable, Sendable {
     case writeAcknowledged, writeRefusedAsStale, writeOfUnknownOutcome, readByLeader, readByFollower, readByLease
     case readOverlappedWrite, keyHistoryChecked
     case learnerAdded, learnerPromoted, voterRemoved, voterDemoted, changedJointly, membershipsCompared,
-        leadershipTransferred
+        leadershipTransferred, lostManagerReplaced, managerDemotedAndPromoted, voteAskedAfterRestart
     case loopWrote, loopWasRefused, agentRegistered, assignmentsSent, containerStarted, taskWentOn
-    case addressesChecked, slotsChecked, nodeLost, nodeDrained, serviceScaled, serviceUpdated, serviceRemoved
+    case addressesChecked, slotsChecked, nodeLost, nodeDrained, nodeRemoved, removedNodeTurnedAway, serviceScaled,
+        serviceUpdated, serviceRemoved
     case updateCompleted, rollbackCompleted
     case clusterConverged, servicesConverged
 }

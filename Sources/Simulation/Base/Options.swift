@@ -63,6 +63,15 @@ public struct SimulationOptions: Sendable {
     public let transfers: Int
     /// Each clock runs by up to so much too fast or too slow.
     public let driftPerMille: Int
+    /// Links between an agent and one manager.
+    public let agentPartitions: Int
+    public let nodeRemovals: Int
+    /// Managers that lose their disk or are demoted; in runs without other changes of the members.
+    public let replacements: Int
+    /// How many restarts take less than the time for which a vote may be promised.
+    public let quickRestartPercent: Int
+    /// Of a voter at the moment when another one that does not hear the leader asks for its vote.
+    public let restartsUnderLease: Int
 
     public init(seed: UInt64) {
         self.init(seed: seed, chance: Chance(seed: seed))
@@ -119,6 +128,11 @@ public struct SimulationOptions: Sendable {
         membershipChanges = changesMembership ? chance.pick(4...40) : 0
         transfers = rate(8)
         driftPerMille = rate(80)
+        agentPartitions = rate(12)
+        nodeRemovals = rate(4)
+        replacements = changesMembership || chance.percent(40) ? 0 : chance.pick(1...10)
+        quickRestartPercent = rate(60)
+        restartsUnderLease = usesLeases ? rate(40) : 0
     }
 }
 

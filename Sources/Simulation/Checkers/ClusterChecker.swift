@@ -18,6 +18,7 @@ struct ClusterChecker {
             case (nil, .task(let new)): concerned.insert(new.serviceID)
             case (.node(let old), .node(let new)):
                 if old.status.state != .down, new.status.state == .down { coverage.note(.nodeLost) }
+            case (.node, nil): coverage.note(.nodeRemoved)
             case (.service(let old), .service(let new)):
                 touchesAddresses = touchesAddresses || old.ports != new.ports
                 note(old.update?.state, new.update?.state, coverage)

@@ -9,6 +9,9 @@ struct MembershipChecker {
         last = (0, founding)
     }
 
+    /// The newest.
+    var current: Membership { last.membership }
+
     /// - Returns: the membership before, where this one is new to all.
     mutating func applied(_ membership: Membership, at index: LogIndex) throws(Violation) -> Membership? {
         guard index > last.index else { return nil }

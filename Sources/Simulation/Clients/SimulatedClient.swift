@@ -14,6 +14,9 @@ final class SimulatedClient {
     /// What it last saw of each register.
     private var known: [Int: (version: UInt64, value: UInt64)] = [:]
     private var calls = 0
+    private var isThinking = false
+    /// Counts what it thought of: a thought that was overtaken is dropped.
+    private var thoughts = 0
 
     init(_ number: Int, in world: Simulation) {
         self.number = number
@@ -23,13 +26,28 @@ final class SimulatedClient {
     func start() { think() }
 
     private func think() {
+        isThinking = true
+        thoughts += 1
+        let thought = thoughts
         world.scheduler.after(world.chance.pick(0...2_000 * world.options.thinkMilliseconds)) { [self] in
-            if world.isOverForClients { return }
+            if world.isOverForClients || thought != thoughts { return }
             operate()
         }
     }
 
+    /// Has its next operation at once, there, unless one is under way.
+    func hurry(to manager: RaftID, writing isWrite: Bool) {
+        guard isThinking, !world.isOverForClients else { return }
+        thoughts += 1
+        isThinking = false
+        calls += 1
+        target = manager
+        let key = world.chance.pick(0...world.options.keys - 1)
+        if isWrite { write(key) } else { read(key) }
+    }
+
     private func operate() {
+        isThinking = false
         calls += 1
         if world.chance.percent(15) { target = world.chance.pick(world.managers)?.id ?? target }
         let key = world.chance.pick(0...world.options.keys - 1)

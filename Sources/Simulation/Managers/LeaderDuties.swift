@@ -50,6 +50,7 @@ final class LeaderDuties {
         self.world = world
     }
 
+    var manager: RaftID { process.id }
     private var tables: ClusterTables { process.tables }
     private var now: Instant { Instant(nanoseconds: UInt64(1_000_000_000_000 + world.now * 1000)) }
     private var wallClock: Timestamp { world.wallClock(of: process.id) }
@@ -165,6 +166,7 @@ final class LeaderDuties {
         nextSession += 1
         let id = SessionID(value: nextSession)
         session.id = id
+        if tables.isRevoked(session.node) { world.coverage.note(.removedNodeTurnedAway) }
         sessions[id] = session
         perform(
             dispatcher.onRegister(

@@ -38,6 +38,7 @@ extension ManagerProcess {
             if status.role == .leader {
                 try world.checker.observeLeader(node, world.coverage)
                 world.noteTransfer(to: id)
+                world.hurryClients(to: id)
                 world.troubleNewLeader(self)
             }
             if status.role != .leader { failPending() }

@@ -13,6 +13,7 @@ struct CrashedAtDirective: Error {}
 /// A turn happens at one virtual moment; what it takes (fsyncs) delays what leaves it and the next turn.
 final class ManagerProcess {
     static let tickMicroseconds: Microseconds = 50_000
+    private static let electionTicks = 10
     /// A learner becomes a voter when it lacks at most so many entries.
     private static let learnerLagEntries: UInt64 = 100
     /// Small, so that snapshots have several.
@@ -27,6 +28,7 @@ final class ManagerProcess {
     /// While it leads.
     var duties: LeaderDuties?
 
+    private let startedAt: Microseconds
     private var inbox: [ManagerInput] = []
     private var busyUntil: Microseconds = 0
     private var nextTick: Microseconds = 0
@@ -64,13 +66,14 @@ final class ManagerProcess {
             node = try RaftNode(
                 id: manager.id, restored: opened.restored,
                 configuration: RaftConfiguration(
-                    electionTicks: 10, heartbeatTicks: 2, usesLeases: world.options.usesLeases,
+                    electionTicks: Self.electionTicks, heartbeatTicks: 2, usesLeases: world.options.usesLeases,
                     maximumAppendBytes: world.options.appendBytes),
                 random: SeededRandom(seed: world.chance.seed()))
         } catch {
             throw Failure(.dataLoss, "\(error)")
         }
         snapshotIndex = tables.index
+        startedAt = world.now
         nextRead = world.chance.seed()
         busyUntil = world.now + manager.disk.spent
         nextTick = busyUntil + tickInterval
@@ -148,7 +151,9 @@ final class ManagerProcess {
 
     private func take(_ input: ManagerInput) throws {
         switch input {
-        case .message(let message): try node.step(message)
+        case .message(let message):
+            noteVoteAfterRestart(message)
+            try node.step(message)
         case .propose(let data, let completion):
             do {
                 let proposed = try node.propose([data])
@@ -177,6 +182,14 @@ final class ManagerProcess {
         case .persisted(let number): node.onPersisted(number)
         case .perform(let directive): try performNow(directive)
         }
+    }
+
+    /// What it promised before it restarted, it does not know: so it must keep still.
+    private func noteVoteAfterRestart(_ message: Message) {
+        guard case .requestVote(let request) = message.payload, !request.isTransfer, world.options.usesLeases,
+            node.leader == nil, world.now < startedAt + Self.electionTicks * Self.tickMicroseconds
+        else { return }
+        world.coverage.note(.voteAskedAfterRestart)
     }
 
     private func isAwaited(_ metadata: SnapshotMetadata) -> Bool { node.appliedIndex < metadata.index }

@@ -16,6 +16,8 @@ final class SimulatedManager {
     var wallOffset: Microseconds = 0
     /// How long the machine was suspended: its monotonic clock stood still.
     var suspended: Microseconds = 0
+    /// Its disk is gone for good.
+    private(set) var isRetired = false
     /// Damages the disk before the next start.
     var isCorruptionDue = false
 
@@ -28,6 +30,8 @@ final class SimulatedManager {
         key = LogKey(using: &salts)
         self.clockPerMille = clockPerMille
     }
+
+    func retire() { isRetired = true }
 
     /// For one opening of the log.
     func sealing() -> LogSealing { LogSealing(key: key, salt: .random(in: .min ... .max, using: &salts)) }

@@ -9,6 +9,7 @@ final class AgentSession {
     private unowned let world: Simulation
     private weak var agent: SimulatedAgent?
     private let duties: LeaderDuties
+    private var isStuck = false
     private var lastToAgent: Microseconds = 0
     private var lastToManager: Microseconds = 0
 
@@ -29,7 +30,7 @@ final class AgentSession {
     func send(_ message: AssignmentMessage) {
         world.coverage.note(.assignmentsSent)
         world.scheduler.after(delay(after: &lastToAgent)) { [self] in
-            guard isOpen else { return }
+            guard isOpen, !isLost else { return }
             if isBroken { return breakUp() }
             agent?.take(message)
         }
@@ -38,10 +39,25 @@ final class AgentSession {
     /// From the agent.
     func submit(_ body: @escaping (LeaderDuties, SessionID) -> Void) {
         world.scheduler.after(delay(after: &lastToManager)) { [self] in
-            guard isOpen, let id else { return }
+            guard isOpen, !isLost, let id else { return }
             if isBroken { return breakUp() }
             body(duties, id)
         }
+    }
+
+    /// Whether its link is cut: what is on its way does not arrive, nor does anything behind it, and after a while the agent
+    /// gives up. The manager is not told.
+    private var isLost: Bool {
+        if isStuck { return true }
+        guard let agent, agent.isParted(from: duties.manager) else { return false }
+        isStuck = true
+        world.scheduler.after(world.chance.pick(200_000...3_000_000)) { [self] in
+            guard isOpen else { return }
+            isOpen = false
+            world.coverage.note(.agentSessionHalfOpen)
+            self.agent?.sessionEnded(self)
+        }
+        return true
     }
 
     private var isBroken: Bool { !world.isCalm && world.chance.perMille(world.options.lossPerMille / 10) }
@@ -50,6 +66,7 @@ final class AgentSession {
     func close() {
         guard isOpen else { return }
         world.scheduler.after(delay(after: &lastToAgent)) { [self] in
+            guard isOpen, !isLost else { return }
             isOpen = false
             agent?.sessionEnded(self)
         }
@@ -60,7 +77,7 @@ final class AgentSession {
         guard isOpen else { return }
         isOpen = false
         world.coverage.note(.agentSessionBroken)
-        if let id { duties.disconnect(id) }
+        if let id, !isStuck { duties.disconnect(id) }
         agent?.sessionEnded(self)
     }
 }

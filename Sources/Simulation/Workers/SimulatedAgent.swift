@@ -20,8 +20,13 @@ final class SimulatedAgent {
     private var session: AgentSession?
     private var hint: UInt64?
     private var heartbeat: Duration = .seconds(5)
+    private(set) var isRetired = false
+    /// It was removed, and its machine is about to be emptied.
+    var isLeaving = false
     /// No connection until then.
     var cutOffUntil: Microseconds = 0
+    /// Managers that it does not reach, until when.
+    var partedFrom: [RaftID: Microseconds] = [:]
     /// Counts the daemon's lives: what an earlier one had under way is no more.
     private(set) var life = 0
     private var reports: [(task: TaskID, status: TaskStatus)] = []
@@ -40,7 +45,7 @@ final class SimulatedAgent {
     // MARK: The daemon's life
 
     func start() {
-        guard daemon == nil else { return }
+        guard daemon == nil, !isRetired else { return }
         life += 1
         world.trace("agent \(description.hostname) starts")
         daemon = Agent()
@@ -79,6 +84,16 @@ final class SimulatedAgent {
         session?.breakUp()
     }
 
+    /// The machine leaves the cluster for good, with all that it keeps.
+    func retire() {
+        crash(isReboot: false)
+        containers = [:]
+        records = [:]
+        isRetired = true
+    }
+
+    func isParted(from manager: RaftID) -> Bool { partedFrom[manager].map { $0 > world.now } ?? false }
+
     // MARK: The session
 
     private func connectLater(_ delay: Microseconds? = nil) {
@@ -93,7 +108,9 @@ final class SimulatedAgent {
         guard cutOffUntil <= world.now else { return connectLater() }
         let target = hint.flatMap { world.manager($0) } ?? world.chance.pick(world.managers)
         hint = nil
-        guard let process = target?.process, process.suspendedUntil <= world.now else { return connectLater() }
+        guard let process = target?.process, process.suspendedUntil <= world.now, !isParted(from: process.id) else {
+            return connectLater()
+        }
         guard let duties = process.duties, !duties.isOver else {
             hint = process.node.leader
             return connectLater(hint == nil ? nil : 10_000)
