@@ -239,8 +239,10 @@ public struct SegmentedLog<Files: LogFiles> {
     private mutating func openSnapshot() throws(Failure) -> SnapshotReader<Files>? {
         let names = try files.list().filter { $0.hasPrefix("snapshot-") }.sorted()
         snapshotName = names.last
+        // Nothing is removed from a folder that is refused.
+        let snapshot = try snapshotReader()
         for name in names.dropLast() { try files.remove(name) }
-        return try snapshotReader()
+        return snapshot
     }
 
     /// Lets go of the files.
