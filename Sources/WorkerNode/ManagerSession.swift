@@ -99,10 +99,7 @@ public struct ManagerSession: Sendable {
             try await withThrowingTaskGroup(of: Void.self) { group in
                 group.addTask {
                     while true {
-                        let period = await worker.heartbeatPeriod
-                        let jitter = Double.random(
-                            in: 1 - WorkerLimits.heartbeatJitter...1 + WorkerLimits.heartbeatJitter)
-                        try await Task.sleep(for: period * jitter)
+                        try await ManagerSession.rest(worker)
                         await worker.heartbeat()
                         silence.onHeartbeat()
                     }
@@ -129,6 +126,16 @@ public struct ManagerSession: Sendable {
                     }
                 }
             }
+        }
+    }
+
+    /// Between two heartbeats: a period that is made shorter meanwhile counts at once, since a leader to come knows no
+    /// other.
+    private static func rest(_ worker: Worker) async throws {
+        let jitter = Double.random(in: 1 - WorkerLimits.heartbeatJitter...1 + WorkerLimits.heartbeatJitter)
+        let start = Clock.now
+        while case let left = start + (await worker.heartbeatPeriod) * jitter - Clock.now, left > .zero {
+            try await Task.sleep(for: min(left, WorkerLimits.silenceCheck))
         }
     }
 

@@ -31,6 +31,20 @@ import Testing
         #expect(book.address(of: 7, stored: "c:1") == "b:1")
     }
 
+    /// R28b: as long as the original has a stream, a copy with its certificate gets none.
+    @Test func oneMachineAtATimeSpeaksForAMember() {
+        let book = PeerBook([:])
+        #expect(book.beginStream(7, at: "a:1") && book.beginStream(7, at: "a:1"))
+        #expect(!book.beginStream(7, at: "b:1"))
+        #expect(book.beginStream(8, at: "b:1"))
+        book.endStream(7, at: "a:1")
+        #expect(!book.beginStream(7, at: "b:1"))
+        book.endStream(7, at: "a:1")
+        // It has moved.
+        #expect(book.beginStream(7, at: "b:1"))
+        #expect(!book.beginStream(7, at: "a:1"))
+    }
+
     @Test func anAnnouncementTravelsAsMetadata() {
         let announcement = PeerAnnouncement(member: .max, address: "n1.example:2377")
         #expect(PeerAnnouncement(announcement.metadata) == announcement)

@@ -43,15 +43,29 @@ struct PeerAnnouncement: Hashable {
 
 extension Manager {
     /// A manager's stream begins: from now on it is found where it says.
-    func hear(_ announcement: PeerAnnouncement, from node: NodeID) {
+    ///
+    /// - Returns: whether ``endStream(of:)`` is to follow.
+    /// - Throws: `RPCError` while another machine with the same identity has a stream here.
+    func hear(_ announcement: PeerAnnouncement, from node: NodeID) throws -> Bool {
         let tables = tables
         // Who this manager's state does not know yet is found by the addresses of the token.
         guard announcement.member != settings.raftID, let stored = tables.node(ofMember: announcement.member),
             stored.id == node
-        else { return }
+        else { return false }
+        guard peers.beginStream(announcement.member, at: announcement.address) else {
+            throw RPCError(
+                code: .alreadyExists,
+                message: "another machine shows the identity of node \(node) and is alive: the one at "
+                    + "\(announcement.address) is a copy, or its former self has not been given up yet")
+        }
         if peers.announce(announcement.member, at: announcement.address, stored: stored.manager?.address) {
             log.info("node \(node) is at \(announcement.address) now")
         }
+        return true
+    }
+
+    func endStream(of announcement: PeerAnnouncement) {
+        peers.endStream(announcement.member, at: announcement.address)
     }
 
     /// The address of a manager, its own included, where the state says another one.

@@ -13,11 +13,31 @@ final class PeerBook: Sendable {
     }
 
     private let told: [RaftID: String]
+    /// How many streams of a member are open here, by the address that they named.
+    private let streams = Mutex<[RaftID: [String: Int]]>([:])
     private let announced = Mutex<[RaftID: Announced]>([:])
 
     /// - Parameter told: what a joiner knows before its state does.
     init(_ told: [RaftID: String]) {
         self.told = told
+    }
+
+    /// A stream of the member's begins, by a machine at `address`: false while another machine speaks for the member. A
+    /// manager that has moved has ended its streams of before; the copy of a manager finds those of the original.
+    func beginStream(_ id: RaftID, at address: String) -> Bool {
+        streams.withLock { streams in
+            guard streams[id]?.keys.allSatisfy({ $0 == address }) ?? true else { return false }
+            streams[id, default: [:]][address, default: 0] += 1
+            return true
+        }
+    }
+
+    func endStream(_ id: RaftID, at address: String) {
+        streams.withLock { streams in
+            guard let count = streams[id]?[address] else { return }
+            streams[id]?[address] = count > 1 ? count - 1 : nil
+            if streams[id]?.isEmpty == true { streams[id] = nil }
+        }
     }
 
     /// The member itself says where it is.

@@ -28,7 +28,9 @@ struct RaftService: WireRaft.ServiceProtocol {
     ) async throws -> ServerResponse<WireRaftStreamEnd> {
         let manager = try slot.require()
         let sender = try RaftService.sender(context)
-        if let announcement = PeerAnnouncement(request.metadata) { manager.hear(announcement, from: sender) }
+        let announcement = PeerAnnouncement(request.metadata)
+        let isHeard = try announcement.map { try manager.hear($0, from: sender) } ?? false
+        defer { if isHeard, let announcement { manager.endStream(of: announcement) } }
         for try await wire in request.messages {
             let message = try Consensus.Message(wire: wire)
             try manager.require(message, from: sender)
