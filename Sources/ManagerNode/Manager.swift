@@ -260,6 +260,7 @@ public final class Manager: Sendable {
     ///
     /// - Throws: ``Failure`` `failedPrecondition` where managers would go that the others cannot do without.
     func proposeHere(_ transaction: Transaction) async throws -> LogIndex {
+        if let refusal = refusalOfMoves(in: transaction) { throw refusal }
         guard RolePlan.concerns(transaction, tables) else { return try await append(transaction) }
         let isFirst = isChangingRoles.withLock { isChanging in
             defer { isChanging = true }
@@ -287,6 +288,7 @@ public final class Manager: Sendable {
 
     /// As ``proposeHere(_:)``, without waiting: `completion` is called once, on any thread.
     func submit(_ proposal: Proposal, _ completion: @escaping RaftCompletion<LogIndex>) {
+        if let refusal = refusalOfMoves(in: proposal.transaction) { return completion(.failure(refusal)) }
         guard RolePlan.concerns(proposal.transaction, tables) else {
             if !raft.push(.propose(proposal, completion)) { completion(.failure(notTaken)) }
             return

@@ -79,6 +79,26 @@ extension Manager {
         return nil
     }
 
+    /// Why a manager's address is not written: the leader hears that manager at another one, so whoever announced it is a
+    /// copy. Nil where there is nothing to say against the transaction.
+    func refusalOfMoves(in transaction: Transaction) -> Failure? {
+        let tables = tables
+        for case .update(.node(let node), bySpec: false) in transaction.changes {
+            guard let stored = tables.nodes[node.id]?.manager, let new = node.manager, new.raftID == stored.raftID,
+                new.address != stored.address
+            else { continue }
+            let isElsewhere =
+                new.raftID == settings.raftID
+                ? new.address != settings.address : peers.speaks(new.raftID, elsewhereThan: new.address)
+            if isElsewhere {
+                return Failure(
+                    .failedPrecondition,
+                    "node \(node.id) is alive at another address than \(new.address): the machine there is a copy of it")
+            }
+        }
+        return nil
+    }
+
     /// Writes down where managers are: agents, joiners and the other managers go by it.
     ///
     /// Not only while this manager leads: the leader may not have heard of a manager that this one has.
@@ -92,6 +112,10 @@ extension Manager {
                     log.info("node \(node.id) has the address \(address)")
                 } catch {
                     if Task.isCancelled { return }
+                    if (error as? Failure)?.code == .failedPrecondition, let member = node.manager?.raftID {
+                        log.warning("\(error)")
+                        peers.forget(member)
+                    }
                     log.debug("the address of node \(node.id) is not written yet: \(error)")
                 }
             }

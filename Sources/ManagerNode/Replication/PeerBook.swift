@@ -40,6 +40,14 @@ final class PeerBook: Sendable {
         }
     }
 
+    /// Whether the member speaks from another address than this one just now.
+    func speaks(_ id: RaftID, elsewhereThan address: String) -> Bool {
+        streams.withLock { $0[id]?.keys.contains { $0 != address } ?? false }
+    }
+
+    /// What was announced turned out to be a copy's.
+    func forget(_ id: RaftID) { announced.withLock { _ = $0.removeValue(forKey: id) } }
+
     /// The member itself says where it is.
     ///
     /// - Parameter stored: what the state says.
