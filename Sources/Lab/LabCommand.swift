@@ -122,7 +122,8 @@ extension LabCommand {
         @OptionGroup var options: LabOptions
         @Option(help: "Seconds by which its wall clock is ahead, or behind with a minus.") var clockOffset = 0
         @Argument var node: String
-        @Argument(parsing: .postTerminator, help: "Further arguments of swarmd, behind --.") var arguments: [String] = []
+        @Argument(parsing: .postTerminator, help: "Further arguments of swarmd, behind --.") var arguments: [String] =
+            []
         func run() throws {
             let control = try options.control()
             guard control.daemonState(node) == "down" else {

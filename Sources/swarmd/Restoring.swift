@@ -28,18 +28,16 @@ struct Restoring {
             status: NodeStatus(state: .unknown, message: "begins again from a backup", since: now),
             manager: ManagerStatus(raftID: raftID, address: addresses.advertise))
         tables = try SoleManager(backup).successor(staying: node, at: now)
-        let authority = try CertificateAuthority(
-            certificatePEM: cluster.authority.rootCertificate, keyPEM: cluster.authority.signingKey)
         let joiner = try JoinerCredentials(at: now)
-        let certificate = try authority.issue(
-            joiner.certificate.publicKey, to: PeerIdentity(node: id, role: .manager, cluster: cluster.id),
-            validity: cluster.spec.certificateValidity, at: now)
+        let certificate = try cluster.issue(
+            joiner.certificate.publicKey, to: PeerIdentity(node: id, role: .manager, cluster: cluster.id), at: now)
         admitted = Admitted(
             membership: NodeMembership(
                 listenAddress: addresses.listen, advertiseAddress: addresses.advertise,
                 dataPathAddress: addresses.dataPath, dataPathPort: cluster.dataPathPort, raftID: raftID,
                 isFounder: false, managers: [], peers: [:]),
-            credentials: try Credentials(certificate: certificate, key: joiner.key, roots: [authority.certificate]),
+            credentials: try Credentials(
+                certificatePEM: certificate.pem(), keyPEM: joiner.keyPEM(), rootsPEM: cluster.authority.trusted),
             keys: NodeKeys(privateKeyPEM: try joiner.keyPEM(), using: &random))
     }
 

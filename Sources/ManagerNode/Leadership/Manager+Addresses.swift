@@ -93,7 +93,8 @@ extension Manager {
             if isElsewhere {
                 return Failure(
                     .failedPrecondition,
-                    "node \(node.id) is alive at another address than \(new.address): the machine there is a copy of it")
+                    "node \(node.id) is alive at another address than \(new.address): the machine there is a copy of it"
+                )
             }
         }
         return nil
