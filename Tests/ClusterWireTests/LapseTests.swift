@@ -86,7 +86,8 @@ import X509
     private func ask(_ connections: NodeConnections, _ address: String) async throws -> UInt64 {
         let client = WireDispatcher.Client(wrapping: try connections.client(to: address))
         var options = CallOptions.defaults
-        options.timeout = .seconds(20)
+        // Other tests block every thread for a while.
+        options.timeout = .seconds(300)
         return try await client.session(
             request: StreamingClientRequest { try await $0.write(WireAgentMessage()) }, options: options
         ) { response in
