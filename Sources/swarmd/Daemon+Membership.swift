@@ -9,7 +9,7 @@ import WorkerNode
 
 extension Daemon {
     func requireOutside() throws(Failure) {
-        guard case .outside = state, try folder.read("identity/node.conf") == nil else {
+        guard case .outside = state else {
             throw Failure(
                 .unavailable,
                 "This node is already part of a swarm. Use \"swarmctl leave\" to leave this swarm and join another one."
@@ -113,12 +113,7 @@ extension Daemon {
                 agent = held
             }
             await daemon.stop()
-            do {
-                try await agent.tasks.removeEverything()
-            } catch {
-                daemon.failed(error)
-                throw error
-            }
+            try await agent.tasks.removeEverything()
             daemon.machine.forgetTasks()
             daemon.forgetCluster()
         }
