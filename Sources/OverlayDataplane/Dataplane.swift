@@ -36,10 +36,7 @@ public final class Dataplane: Sendable {
         shared = DataplaneShared(wakeup: wakeup)
     }
 
-    deinit {
-        stop()
-        overlay_close(socket)
-    }
+    deinit { stop() }
 
     /// Starts the thread; a second call does nothing, after `stop` it is an error.
     public func start() throws(Failure) {
@@ -104,16 +101,21 @@ public final class Dataplane: Sendable {
     /// The links to all peers, as of the last tick (250 ms).
     public func peers() -> [OverlayPeerStatus] { shared.peers() }
 
-    /// Ends the thread and waits for it; sessions are forgotten and their keys wiped. Final.
+    /// Ends the thread and waits for it; sessions are forgotten and their keys wiped, and the socket's address is free for
+    /// another one, whoever still holds this object. Final.
     public func stop() {
-        let running: pthread_t? = phase.withLock { phase in
+        let before = phase.withLock { phase in
             defer { phase = .stopped }
-            if case .running(let thread) = phase { return thread }
-            return nil
+            return phase
         }
-        guard let running else { return }
-        shared.post(.stop)
-        pthread_join(running, nil)
+        switch before {
+        case .stopped: return
+        case .idle: break
+        case .running(let thread):
+            shared.post(.stop)
+            pthread_join(thread, nil)
+        }
+        overlay_close(socket)
     }
 
     static func failure(_ what: String, _ status: Int32) -> Failure {
