@@ -117,7 +117,7 @@ public struct KeyFile: Hashable, Sendable {
     private static func damage(_ path: String) -> Failure {
         Failure(
             .dataLoss,
-            "\(path) is damaged, and without its keys the node cannot take part: remove that folder, start swarmd, and join "
-                + "the cluster again as a new node")
+            "\(path) is damaged, and without its keys the node cannot take part: move that folder aside, start swarmd, and "
+                + "join the cluster again as a new node, or `swarmctl restore BACKUP` where this was the only manager")
     }
 }

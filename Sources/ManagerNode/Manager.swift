@@ -168,6 +168,14 @@ public final class Manager: Sendable {
         calls.close()
     }
 
+    /// Stops, and returns once nothing is written to its log any more; also when the caller is cancelled.
+    public func end() async {
+        stop()
+        let replica = replica
+        // A task of its own, as the caller may be cancelled; no state has this index, so it waits for the end alone.
+        await Task { try? await replica.waitUntilApplied(.max) }.value
+    }
+
     // MARK: State
 
     /// The state as it is applied here.

@@ -82,7 +82,7 @@ struct ClusterAdapter: ClusterPort {
 
     func backUp(key: String?) async throws -> Backup {
         let tables = try await tables()
-        let given = try key.map { try UnlockKey(parsing: $0) } ?? tables.cluster?.unlockKey
+        let given = key == "new" ? nil : try key.map { try UnlockKey(parsing: $0) } ?? tables.cluster?.unlockKey
         let sealing = given ?? freshUnlockKey()
         guard let logKey = LogKey(sealing.bytes) else { throw Failure(.internal, "a key of another length") }
         return Backup(

@@ -9,7 +9,7 @@ import WorkerNode
 
 extension Daemon {
     func requireOutside() throws(Failure) {
-        guard case .outside = state else {
+        guard case .outside = state, try folder.read("identity/node.conf") == nil else {
             throw Failure(
                 .unavailable,
                 "This node is already part of a swarm. Use \"swarmctl leave\" to leave this swarm and join another one."
@@ -113,7 +113,12 @@ extension Daemon {
                 agent = held
             }
             await daemon.stop()
-            try await agent.tasks.removeEverything()
+            do {
+                try await agent.tasks.removeEverything()
+            } catch {
+                daemon.failed(error)
+                throw error
+            }
             daemon.machine.forgetTasks()
             daemon.forgetCluster()
         }

@@ -20,15 +20,23 @@ private struct Survivor {
 }
 
 extension Daemon {
+    /// Without a leader for so long the managers are not just electing one.
+    private static let leaderless = Duration.seconds(3)
+    private static let leaderLook = Duration.milliseconds(50)
+
     /// - Throws: ``Failure`` `failedPrecondition` while the managers have a leader.
-    func planRecovery(_ request: RecoveryRequest) throws -> RecoveryPlan {
+    func planRecovery(_ request: RecoveryRequest) async throws -> RecoveryPlan {
         guard let manager = runtime?.manager else { throw notASurvivor }
-        guard manager.leaderID == nil else {
-            throw Failure(
-                .failedPrecondition,
-                "the managers have a leader, so nothing has to be recovered: `swarmctl node demote` and `swarmctl node rm` "
-                    + "take out managers that are gone")
-        }
+        let deadline = Clock.now + Daemon.leaderless
+        repeat {
+            guard manager.leaderID == nil else {
+                throw Failure(
+                    .failedPrecondition,
+                    "the managers have a leader, so nothing has to be recovered: `swarmctl node demote` and `swarmctl node "
+                        + "rm` take out managers that are gone")
+            }
+            try await Task.sleep(for: Daemon.leaderLook)
+        } while Clock.now < deadline
         let survivor = try survivor(request)
         return plan(survivor, manager.tables)
     }
@@ -64,8 +72,9 @@ extension Daemon {
     /// Makes this manager a cluster of one, from all that its log holds.
     func recover(_ request: RecoveryRequest) async throws -> RecoveryPlan {
         try await changing { daemon in
-            _ = try daemon.planRecovery(request)
+            _ = try await daemon.planRecovery(request)
             let survivor = try daemon.survivor(request)
+            try NodeRuntime.checkListening(survivor.addresses.listen, besides: daemon.runtime?.membership.listenAddress)
             // The log is written by one at a time.
             await daemon.stop()
             do {
@@ -74,8 +83,9 @@ extension Daemon {
                 daemon.log.notice("this manager goes on alone, from change \(tables.index)")
                 return daemon.plan(survivor, tables)
             } catch {
-                // As before: what was not replaced as a whole was not replaced.
-                try await daemon.start(survivor.agent.record.value, survivor.credentials, survivor.keys)
+                // Either the log is as it was, or this node is its only voter and `recover` can be said again: the daemon
+                // that is started anew finds out from the disk.
+                daemon.failed(error)
                 throw error
             }
         }
@@ -96,6 +106,7 @@ extension Daemon {
                 await daemon.abandon()
                 throw error
             }
+            try daemon.runtime?.followLock()
             daemon.log.notice("this manager begins again from a backup of change \(backup.index)")
             let node = restoring.admitted.credentials.identity.node
             return RecoveryPlan(

@@ -85,18 +85,25 @@ actor Daemon {
         switch try folder.loadIdentity() {
         case .none: return
         case .locked(let node):
-            let agent = try await pickUp(node.membership, node.identity)
+            let agent = try await pickUp(try relocated(node.membership), node.identity)
             set(.locked(node, agent))
             log.notice("this manager is locked: `swarmctl unlock` lets it take part; its containers go on")
         case .open(let membership, let credentials, let keys):
-            try await start(membership, credentials, keys)
+            try await start(try relocated(membership), credentials, keys)
         }
     }
 
-    /// Containers come before the log: their names answer again at once, however long the log is.
-    func pickUp(_ known: NodeMembership, _ identity: PeerIdentity) async throws -> LocalAgent {
-        let membership = try Relocation(told: settings.advertiseAddress, interfaces: Interfaces.ipv4())
+    /// Where the node is now that its machine has started.
+    private func relocated(_ known: NodeMembership) throws -> NodeMembership {
+        try Relocation(told: settings.advertiseAddress, interfaces: Interfaces.ipv4())
             .settle(known, in: folder, log: log)
+    }
+
+    /// Containers come before the log: their names answer again at once, however long the log is.
+    ///
+    /// Each start notes which interface has the advertised address: that is how a node knows later that it has moved.
+    func pickUp(_ known: NodeMembership, _ identity: PeerIdentity) async throws -> LocalAgent {
+        let membership = try Relocation(told: nil, interfaces: Interfaces.ipv4()).settle(known, in: folder, log: log)
         let tasks = try await machine.tasks(for: membership, identity, overlayKeys: try folder.overlayKeys())
         return try await LocalAgent.pickUp(
             membership, calling: settings.namedManagers, folder: folder, tasks: tasks, log: log)
@@ -109,7 +116,11 @@ actor Daemon {
         let surroundings = NodeRuntime.Surroundings(
             folder: folder, hostRoutes: machine.hostRoutes(), overlayMTU: machine.overlayMTU(agent.record.value),
             namedManagers: settings.namedManagers,
-            wipe: { [machine, settings] in machine.removeTree("\(settings.state)/raft") })
+            wipe: { [machine, settings] in machine.removeTree("\(settings.state)/raft") },
+            setAside: { [machine, settings] in
+                machine.removeTree("\(settings.state)/raft.aside")
+                rename("\(settings.state)/raft", "\(settings.state)/raft.aside")
+            })
         let runtime = try await NodeRuntime.open(
             agent: agent, credentials: credentials, keys: keys, surroundings: surroundings, log: log)
         nodeFailure = nil
@@ -149,7 +160,8 @@ actor Daemon {
         set(.outside)
     }
 
-    private func failed(_ error: any Error) {
+    /// The daemon ends: what it finds on the disk when it starts again counts.
+    func failed(_ error: any Error) {
         let failure = error as? Failure ?? Failure(.internal, "\(error)")
         nodeFailure = failure
         nodeEnd.source.yield(

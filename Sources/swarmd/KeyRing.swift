@@ -45,7 +45,7 @@ final class KeyRing: Sendable {
     @discardableResult
     func follow(_ cluster: Cluster) throws -> Bool {
         try state.withLock { state in
-            guard cluster.meta.version > state.version, cluster.unlockKey != state.lock else { return false }
+            guard cluster.meta.version >= state.version, cluster.unlockKey != state.lock else { return false }
             try write(lock: cluster.unlockKey, version: cluster.meta.version)
             state = State(lock: cluster.unlockKey, version: cluster.meta.version)
             return true

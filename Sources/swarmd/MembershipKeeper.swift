@@ -22,6 +22,7 @@ actor MembershipKeeper {
     struct Parts: Sendable {
         var open: @Sendable (NodeMembership) throws -> Manager
         var wipe: @Sendable () -> Void
+        var setAside: @Sendable () -> Void
     }
 
     private enum Event: Sendable {
@@ -55,7 +56,7 @@ actor MembershipKeeper {
     /// Why the managers have nothing to do with this node any more; nil while they have.
     private var refusal: Failure?
     /// What keeps this node from being the manager that it is to be; nil while nothing does.
-    private let loss: Failure?
+    private var loss: Failure?
 
     /// Between two looks at the clock, and two attempts.
     private static let period = Duration.seconds(1)
@@ -133,16 +134,16 @@ actor MembershipKeeper {
         slot.set(nil)
         copy.manager.stop()
         await copy.task.value
-        log.warning("the manager of this copy is stopped")
-    }
-
-    /// The other machine is gone, and this one is the node after all: its log is as it was.
-    private func release() throws {
-        guard isHeld, refusal == nil else { return }
-        let manager = try parts.open(record.value)
+        await copy.manager.end()
+        // The other one has voted and acknowledged since they parted: this log must not speak for the member again, even if
+        // this machine is the node after all one day.
+        parts.setAside()
+        loss = Failure(
+            .dataLoss,
+            "this manager was a copy of another one, so its log counts no more: `swarmctl join --renew TOKEN` with the token of "
+                + "`swarmctl token manager` makes it a manager again once the other machine is gone")
         isHeld = false
-        slot.set(manager)
-        watch(manager)
+        log.warning("the manager of this copy is stopped")
     }
 
     /// The node is about to leave: no session, no change of its role.
@@ -184,7 +185,6 @@ actor MembershipKeeper {
         guard !isPaused else { return }
         connections.dropExpired()
         do {
-            try release()
             if try renewItself() { return }
             guard refusal == nil, isRoleDue || isTimeDue && pace.allows(Clock.now) else { return }
             try await renew()
@@ -293,7 +293,12 @@ actor MembershipKeeper {
     }
 
     private func take(_ renewed: Credentials, _ admission: WireAdmission) async throws {
+        // Another machine was found to be this node while the answer was under way.
+        if isHeld || isFenced, let refusal { throw refusal }
         switch (renewed.identity.role, running) {
+        case (.manager, nil) where hasLostLog && admission.raftID == record.value.raftID:
+            // Only another member of Raft may begin with an empty log.
+            try adopt(renewed)
         case (.manager, nil): try promote(renewed, admission)
         case (.worker, let old?): try await demote(renewed, old.manager, old.task)
         default:

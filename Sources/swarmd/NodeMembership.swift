@@ -47,8 +47,8 @@ struct NodeMembership: Sendable {
         else {
             throw Failure(
                 .dataLoss,
-                "identity/node.conf is damaged: remove that folder, start swarmd, and join the cluster again as a new node"
-            )
+                "identity/node.conf is damaged: move that folder aside (the key of the log is in it), start swarmd, and join "
+                    + "the cluster again as a new node, or `swarmctl restore BACKUP` where this was the only manager")
         }
         self.init(
             listenAddress: listen, advertiseAddress: advertise, dataPathAddress: dataPath, dataPathPort: port,

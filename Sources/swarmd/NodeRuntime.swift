@@ -40,6 +40,8 @@ final class NodeRuntime: Sendable {
         var namedManagers: [String]
         /// Removes the log, when this node is no manager any more.
         var wipe: @Sendable () -> Void
+        /// Takes the log out of use for good, and keeps it.
+        var setAside: @Sendable () -> Void
     }
 
     /// Takes the node's ports and opens what is stored; ``run()`` then takes part.
@@ -54,25 +56,29 @@ final class NodeRuntime: Sendable {
         let connections = NodeConnections(credentials: credentials)
         let slot = ManagerSlot()
         let parts = MembershipKeeper.Parts(
-            open: { membership in
-                let manager = try openManager(membership, credentials, keys, connections, surroundings, log)
-                try LogMark(surroundings.folder).write(membership.raftID)
-                return manager
-            }, wipe: surroundings.wipe)
+            open: { try openManager($0, credentials, keys, connections, surroundings, log) },
+            wipe: surroundings.wipe, setAside: surroundings.setAside)
+        // Of a demotion that was cut off: the log goes before its key is left open.
+        if record.value.raftID == 0 { surroundings.wipe() }
         var loss: Failure?
         do {
             loss = try LogMark(surroundings.folder).loss(of: record.value.raftID)
-            if loss == nil, record.value.raftID != 0 {
-                let manager = try parts.open(record.value)
-                slot.set(manager)
-                try await SelfRenewal(manager: manager, record: record, credentials: credentials, log: log).run()
-            }
+            if loss == nil, record.value.raftID != 0 { slot.set(try parts.open(record.value)) }
         } catch let failure as Failure where [.dataLoss, .failedPrecondition].contains(failure.code) {
             // It goes on as a worker, and the way back needs it.
             loss = failure
         } catch {
             connections.close()
             throw error
+        }
+        if let manager = slot.manager {
+            do {
+                try await SelfRenewal(manager: manager, record: record, credentials: credentials, log: log).run()
+            } catch {
+                await manager.end()
+                connections.close()
+                throw error
+            }
         }
         if let loss { log.error("this node is no manager for now: \(loss)") }
         let keeper = MembershipKeeper(
@@ -102,6 +108,11 @@ final class NodeRuntime: Sendable {
         self.log = log
     }
 
+    /// Whether the node could listen at another address than now.
+    static func checkListening(_ address: String, besides own: String?) throws {
+        if address != own { _ = try listen(address) }
+    }
+
     /// - Throws: ``Failure`` naming the process that has the port.
     private static func listen(_ address: String) throws -> OwnedDescriptor {
         let (host, port) = try HostPort.split(address)
@@ -124,6 +135,8 @@ final class NodeRuntime: Sendable {
         let files = try PosixLogFiles(folder: "\(surroundings.folder.path)/raft")
         let (storage, restored, snapshot) = try SegmentedStorage.open(
             files, founders: membership.isFounder ? [membership.raftID] : [], sealing: try keys.logSealing())
+        // The log is begun by now, and a mark without one would be a loss.
+        try LogMark(surroundings.folder).write(membership.raftID)
         let manager = try Manager(
             settings: .init(
                 raftID: membership.raftID, address: membership.advertiseAddress,
@@ -152,15 +165,18 @@ final class NodeRuntime: Sendable {
                 if complaints.isNews(refusal, at: Clock.now) { log.warning("a connection is refused: \(refusal)") }
             },
             services: worker.services(tasks) + slot.services)
-        defer {
-            manager?.stop()
-            connections.close()
-        }
-        try await withThrowingTaskGroup(of: Void.self) { group in
-            group.addTask { try await server.serve() }
-            group.addTask { [keeper] in try await keeper.run() }
-            defer { group.cancelAll() }
-            try await group.next()
-        }
+        var failure: (any Error)?
+        do {
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                group.addTask { try await server.serve() }
+                group.addTask { [keeper] in try await keeper.run() }
+                defer { group.cancelAll() }
+                try await group.next()
+            }
+        } catch { failure = error }
+        connections.close()
+        // Whoever comes next may open the log.
+        await manager?.end()
+        if let failure { throw failure }
     }
 }

@@ -16,7 +16,12 @@ struct Relocation {
     /// - Throws: ``Failure`` where it cannot be kept.
     func settle(_ membership: NodeMembership, in folder: StateFolder, log: Logger) throws -> NodeMembership {
         var settled = membership
-        if let host = told.map(hostTold) {
+        if let told, if_nametoindex(String(told.prefix { $0 != ":" })) != 0,
+            !interfaces.contains(where: { $0.name == told.prefix { $0 != ":" } })
+        {
+            log.warning(
+                "the interface of --advertise-addr \(told) has no address yet: this node stays at \(membership.host)")
+        } else if let host = told.map(hostTold) {
             settled.move(to: host.host, port: host.port)
             settled.interface = interfaces.first { $0.address.description == host.host }?.name ?? ""
         } else if let own = interfaces.first(where: { $0.address.description == membership.host }) {

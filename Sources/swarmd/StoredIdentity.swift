@@ -19,7 +19,8 @@ extension StateFolder {
         else {
             throw Failure(
                 .dataLoss,
-                "\(path)/identity is incomplete: remove it, start swarmd, and join the cluster again as a new node")
+                "\(path)/identity is incomplete: move it aside (the key of the log is in it), start swarmd, and join the cluster "
+                    + "again as a new node, or `swarmctl restore BACKUP` where this was the only manager")
         }
         let pems = roots.split(separator: "-----END CERTIFICATE-----").filter { $0.contains("BEGIN") }
             .map { String($0) + "-----END CERTIFICATE-----\n" }

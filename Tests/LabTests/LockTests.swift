@@ -71,6 +71,29 @@ import Testing
         try lab.waitUntilReady("n1")
     }
 
+    /// What a manager keeps is locked however it became one; a worker starts by itself.
+    @Test func aManagerThatIsOneAgainIsLockedAgain() throws {
+        let lab = try lab()
+        func keys() throws -> String {
+            try String(contentsOfFile: "\(lab.folder)/n2/lib/identity/keys", encoding: .utf8)
+        }
+        try lab.on("n1", "update", "--autolock", "true")
+        for _ in 0..<2 {
+            try lab.on("n1", "node", "promote", "n2")
+            try lab.waitUntil("the keys of n2 are locked") { try keys().contains(" locked") }
+            try lab.on("n1", "node", "demote", "n2")
+            try lab.waitUntil("the keys of n2 are open") { try keys().contains(" open") }
+            #expect(!FileManager.default.fileExists(atPath: "\(lab.folder)/n2/lib/raft"))
+        }
+        // A key of one's own for backups, although there is an unlock key.
+        let file = "/tmp/swarm-test-\(UUID().uuidString).backup"
+        defer { for suffix in ["", ".key"] { try? FileManager.default.removeItem(atPath: file + suffix) } }
+        for _ in 0..<2 { try lab.on("n1", "backup", "--key-file", "\(file).key", file) }
+        let key = try String(contentsOfFile: "\(file).key", encoding: .utf8)
+        #expect(try key.hasPrefix("SWMKEY-1-") && !key.contains(lab.on("n1", "unlock-key", "-q")))
+        try lab.on("n1", "update", "--autolock", "false")
+    }
+
     /// A secret in the state, the authority's key and what is in flight: none of it can be read from the disk.
     @Test func nothingOfTheStateStandsReadableOnTheDisk() throws {
         let lab = try lab()

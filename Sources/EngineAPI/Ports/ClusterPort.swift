@@ -52,7 +52,8 @@ public protocol ClusterPort: Sendable {
 
     /// The whole state, sealed.
     ///
-    /// - Parameter key: an unlock key's text to seal it with; nil takes the one that managers are locked with, or a new one.
+    /// - Parameter key: an unlock key's text to seal it with, or `new` for a new one; nil takes the one that managers are
+    ///   locked with, or a new one.
     func backUp(key: String?) async throws -> Backup
     /// Begins the cluster of a backup again, with this node as its only manager.
     ///

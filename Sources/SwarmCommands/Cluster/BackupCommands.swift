@@ -24,7 +24,8 @@ struct BackupCommand: EngineCommand {
 
     func run(_ engine: EngineClient) async throws {
         let known = try keyFile.flatMap { try BackupKey.read($0) }
-        let headers = known.map { [(BackupKey.header, $0)] } ?? []
+        let wanted = known ?? (keyFile == nil ? nil : BackupKey.new)
+        let headers = wanted.map { [(BackupKey.header, $0)] } ?? []
         let answer = try await engine.answer("POST", ["swarm", "backup"], headers: headers)
         let newKey = answer.headers.first(name: BackupKey.header)
         let target = AtomicFile(path: file)
@@ -97,6 +98,8 @@ struct RestoreCommand: EngineCommand {
 /// A file that one key stands in.
 enum BackupKey {
     static let header = "X-Swarm-Backup-Key"
+    /// In the place of a key: a fresh one is to be made, also where managers are locked.
+    static let new = "new"
 
     /// Nil where there is no such file.
     static func read(_ path: String) throws -> String? {
