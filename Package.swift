@@ -70,8 +70,9 @@ let core: [Target] = [
     module("Consensus", ["Primitives", deques], hasMutants: true),
     tests("Consensus", ["Primitives", deques], resources: [.copy("testdata")]),
     .systemLibrary(name: "CSodium", pkgConfig: "libsodium", providers: [.apt(["libsodium-dev"])]),
-    module("DurableLog", ["Primitives", "Consensus", "CSodium"], hasMutants: true),
-    tests("DurableLog", ["Primitives", "Consensus"]),
+    module("Sealing", ["CSodium"]),
+    module("DurableLog", ["Primitives", "Consensus", "Sealing", "CSodium"], hasMutants: true),
+    tests("DurableLog", ["Primitives", "Consensus", "Sealing"]),
     module("ClusterState", ["Primitives", "ClusterModel", hashTrees], hasMutants: true),
     tests("ClusterState", ["Primitives", "ClusterModel"]),
     module("Orchestration", ["Primitives", "ClusterModel", "ClusterState", heaps], hasMutants: true),
@@ -90,8 +91,8 @@ let core: [Target] = [
     tests(
         "Simulation", ["Primitives", "ClusterModel", "ClusterState", "Consensus"],
         resources: [.copy("testdata"), .copy("mutants.sh")]),
-    module("OverlayProtocol", ["Primitives", "ClusterModel", "CSodium"]),
-    tests("OverlayProtocol", ["Primitives", "ClusterModel"]),
+    module("OverlayProtocol", ["Primitives", "ClusterModel", "Sealing", "CSodium"]),
+    tests("OverlayProtocol", ["Primitives", "ClusterModel", "Sealing"]),
     module("NameService", ["Primitives"]),
     tests("NameService", ["Primitives"]),
 ]
@@ -133,7 +134,7 @@ let drivers: [Target] = [
         "NodeNetwork",
         ["Primitives", "ClusterModel", "LinuxSystem", "OverlayProtocol", "network-node"],
         resources: [.copy("two-nodes.py")]),
-    module("ClusterIdentity", ["Primitives", "ClusterModel", "CSodium", asn1, crypto, x509, nioCore, nioSSL]),
+    module("ClusterIdentity", ["Primitives", "ClusterModel", "Sealing", asn1, crypto, x509, nioCore, nioSSL]),
     tests("ClusterIdentity", ["Primitives", "ClusterModel", asn1, x509]),
     module(
         "ClusterWire",

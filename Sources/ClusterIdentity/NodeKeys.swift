@@ -1,6 +1,6 @@
-import CSodium
 public import ClusterModel
 public import Primitives
+import Sealing
 
 /// The secrets that a node keeps: under which its log is sealed, and by which it proves who it is.
 public struct NodeKeys: Hashable, Sendable {
@@ -53,34 +53,26 @@ public struct KeyFile: Hashable, Sendable {
         locking keys: NodeKeys, with key: UnlockKey, of node: NodeID, version: UInt64,
         using random: inout some RandomNumberGenerator
     ) throws(Failure) {
-        guard sodium_init() >= 0 else { throw Failure(.internal, "libsodium cannot be used on this machine") }
-        let nonceBytes = Int(crypto_aead_xchacha20poly1305_ietf_NPUBBYTES)
-        let tagBytes = Int(crypto_aead_xchacha20poly1305_ietf_ABYTES)
-        let nonce = (0..<nonceBytes).map { _ in UInt8.random(in: .min ... .max, using: &random) }
+        guard Seal.isReady else { throw Failure(.internal, "libsodium cannot be used on this machine") }
+        let nonce = (0..<Seal.nonceBytes).map { _ in UInt8.random(in: .min ... .max, using: &random) }
         let text = keys.encoded
-        let context = Array(node.description.utf8)
-        var sealed = [UInt8](repeating: 0, count: text.count + tagBytes)
-        var length: UInt64 = 0
-        let status = crypto_aead_xchacha20poly1305_ietf_encrypt(
-            &sealed, &length, text, UInt64(text.count), context, UInt64(context.count), nil, nonce, key.bytes)
-        guard status == 0 else { throw Failure(.internal, "libsodium did not seal the node's keys") }
+        var sealed = text + [UInt8](repeating: 0, count: Seal.tagBytes)
+        Seal.seal(
+            &sealed, text: 0..<text.count, nonce: nonce, authenticating: Array(node.description.utf8),
+            with: SecretBytes(copying: key.bytes))
         content = .locked(nonce + sealed)
         self.version = version
     }
 
     /// The keys; nil when `key` is not the one that they were locked with, or they were changed since.
     public static func unlock(_ locked: [UInt8], with key: UnlockKey, of node: NodeID) -> NodeKeys? {
-        let nonceBytes = Int(crypto_aead_xchacha20poly1305_ietf_NPUBBYTES)
-        let tagBytes = Int(crypto_aead_xchacha20poly1305_ietf_ABYTES)
-        guard sodium_init() >= 0, locked.count > nonceBytes + tagBytes else { return nil }
-        let nonce = Array(locked[..<nonceBytes])
-        let sealed = Array(locked[nonceBytes...])
-        let context = Array(node.description.utf8)
-        var text = [UInt8](repeating: 0, count: sealed.count - tagBytes)
-        var length: UInt64 = 0
-        let status = crypto_aead_xchacha20poly1305_ietf_decrypt(
-            &text, &length, nil, sealed, UInt64(sealed.count), context, UInt64(context.count), nonce, key.bytes)
-        return status == 0 ? NodeKeys(encoded: text) : nil
+        guard Seal.isReady, locked.count > Seal.nonceBytes + Seal.tagBytes else { return nil }
+        var bytes = Array(locked[Seal.nonceBytes...])
+        let text = 0..<bytes.count - Seal.tagBytes
+        let isOpen = Seal.open(
+            &bytes, text: text, nonce: Array(locked[..<Seal.nonceBytes]), authenticating: Array(node.description.utf8),
+            with: SecretBytes(copying: key.bytes))
+        return isOpen ? NodeKeys(encoded: Array(bytes[text])) : nil
     }
 
     /// Three lines: what it is and whether it is open or locked, the version, the bytes in hexadecimal.

@@ -1,15 +1,16 @@
 public import Primitives
+import Sealing
 
 /// A snapshot that is written beside the log, possibly on another thread; ``SegmentedLog/adoptSnapshot(index:term:)`` gives
 /// it its name.
 public struct AsideSnapshot<Files: LogFiles> {
     private var files: Files
     private let header: SnapshotHeader
-    private let key: SecretKey
+    private let key: SecretBytes
     private let metadata: [UInt8]
 
     /// - Parameter files: the log's folder, by a handle of the writer's own.
-    init(_ files: consuming Files, header: SnapshotHeader, key: SecretKey, metadata: [UInt8]) {
+    init(_ files: consuming Files, header: SnapshotHeader, key: SecretBytes, metadata: [UInt8]) {
         self.files = files
         self.header = header
         self.key = key

@@ -1,23 +1,21 @@
 import CSodium
+import Sealing
 
 /// The key that a node's log and its snapshots are sealed with; wiped with the last copy.
 public struct LogKey: Sendable {
     public static let byteCount = 32
 
-    let secret: SecretKey
+    let secret: SecretBytes
 
     /// Nil unless there are ``byteCount`` bytes.
     public init?(_ bytes: [UInt8]) {
         guard bytes.count == Self.byteCount else { return nil }
-        secret = SecretKey { memory in for (index, byte) in bytes.enumerated() { memory[index] = byte } }
+        secret = SecretBytes(copying: bytes)
     }
 
     /// A fresh key; `random` must be fit for keys (`SystemRandomNumberGenerator`) outside of tests.
     public init(using random: inout some RandomNumberGenerator) {
-        let words = (random.next(), random.next(), random.next(), random.next())
-        secret = SecretKey { memory in
-            withUnsafeBytes(of: words) { for index in 0..<Self.byteCount { memory[index] = $0[index] } }
-        }
+        secret = SecretBytes(using: &random)
     }
 
     /// For the file that keeps it, wrapped or not; the caller protects the copy.
@@ -26,8 +24,8 @@ public struct LogKey: Sendable {
     }
 
     /// A key for one purpose; keys of different purposes tell nothing of each other.
-    func derived(for purpose: String, _ context: [UInt8] = []) -> SecretKey {
-        SecretKey { hash(Array(purpose.utf8) + context, to: $0, count: Self.byteCount) }
+    func derived(for purpose: String, _ context: [UInt8] = []) -> SecretBytes {
+        SecretBytes { hash(Array(purpose.utf8) + context, to: $0, count: Self.byteCount) }
     }
 
     /// Tells keys apart, and nothing else of them.
@@ -47,25 +45,4 @@ public struct LogKey: Sendable {
             _ = crypto_generichash(output, count, input, UInt64(input.count), key, Self.byteCount)
         }
     }
-}
-
-/// 32 secret bytes, wiped when the last reference to them goes.
-// @unchecked: the memory is written in `init` only, before the reference is shared, and only read afterwards.
-final class SecretKey: @unchecked Sendable {
-    private let storage: UnsafeMutablePointer<UInt8>
-
-    /// Hands zeroed memory of 32 bytes to `fill`.
-    init(_ fill: (UnsafeMutablePointer<UInt8>) -> Void) {
-        storage = .allocate(capacity: LogKey.byteCount)
-        storage.initialize(repeating: 0, count: LogKey.byteCount)
-        fill(storage)
-    }
-
-    deinit {
-        sodium_memzero(storage, LogKey.byteCount)
-        storage.deallocate()
-    }
-
-    /// The pointer is valid inside `body` only.
-    func withBytes<R>(_ body: (UnsafePointer<UInt8>) -> R) -> R { body(UnsafePointer(storage)) }
 }

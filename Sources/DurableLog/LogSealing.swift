@@ -1,5 +1,5 @@
-import CSodium
 import Primitives
+import Sealing
 
 /// With what one opening of a log seals what it writes.
 ///
@@ -16,54 +16,12 @@ public struct LogSealing: Sendable {
     }
 }
 
-/// XChaCha20-Poly1305 (IETF construction) over byte arrays, in place.
-enum Seal {
-    static let nonceBytes = Int(crypto_aead_xchacha20poly1305_ietf_NPUBBYTES)
-    static let tagBytes = Int(crypto_aead_xchacha20poly1305_ietf_ABYTES)
-
-    /// libsodium picks its fastest code here; false when that failed.
-    static let isReady = sodium_init() >= 0
-
-    /// Encrypts `bytes[text]` where it lies and writes its tag behind it; there must be room for it.
-    static func seal(
-        _ bytes: inout [UInt8], text: Range<Int>, nonce: [UInt8], authenticating extra: [UInt8], with key: SecretKey
-    ) {
-        precondition(nonce.count == nonceBytes && text.upperBound + tagBytes <= bytes.count)
-        bytes.withUnsafeMutableBufferPointer { buffer in
-            guard let base = buffer.baseAddress else { return }
-            let message = base + text.lowerBound
-            key.withBytes { key in
-                // Fails never: lengths are in range.
-                _ = crypto_aead_xchacha20poly1305_ietf_encrypt_detached(
-                    message, base + text.upperBound, nil, message, UInt64(text.count), extra, UInt64(extra.count), nil,
-                    nonce, key)
-            }
-        }
-    }
-
-    /// Decrypts `bytes[text]`, whose tag stands behind it, where it lies; false when it was not sealed so.
-    static func open(
-        _ bytes: inout [UInt8], text: Range<Int>, nonce: [UInt8], authenticating extra: [UInt8], with key: SecretKey
-    ) -> Bool {
-        guard nonce.count == nonceBytes, text.upperBound + tagBytes <= bytes.count else { return false }
-        return bytes.withUnsafeMutableBufferPointer { buffer in
-            guard let base = buffer.baseAddress else { return false }
-            let message = base + text.lowerBound
-            return key.withBytes { key in
-                crypto_aead_xchacha20poly1305_ietf_decrypt_detached(
-                    message, nil, message, UInt64(text.count), base + text.upperBound, extra, UInt64(extra.count),
-                    nonce, key)
-            } == 0
-        }
-    }
-}
-
 /// The keys of one opening, and the count of what they have sealed.
 struct LogSealer: Sendable {
     let key: LogKey
     let salt: UInt128
     let fingerprint: [UInt8]
-    let batchKey: SecretKey
+    let batchKey: SecretBytes
     private var batches: UInt64 = 0
     private var snapshots: UInt64 = 0
 

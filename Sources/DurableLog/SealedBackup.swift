@@ -1,4 +1,5 @@
 public import Primitives
+import Sealing
 
 /// What a backup begins with, in the clear. Its key follows from all of it.
 private struct BackupHeader {
@@ -52,7 +53,7 @@ private struct BackupHeader {
         }
     }
 
-    func key(of key: LogKey) -> SecretKey { key.derived(for: "swarm backup", encoded) }
+    func key(of key: LogKey) -> SecretBytes { key.derived(for: "swarm backup", encoded) }
 }
 
 /// Seals a state for keeping elsewhere, in chunks, as it comes: none of it can be left out, moved or cut off.

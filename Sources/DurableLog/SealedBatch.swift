@@ -1,4 +1,5 @@
 import Primitives
+import Sealing
 
 /// What stands before a batch on disk, readable without the key: so that a torn tail is told from damage.
 ///
@@ -93,7 +94,7 @@ struct SealedBatch {
 
     /// The records of a batch whose checksums are right, or nil where the node's key did not seal it for this place.
     static func open(
-        _ sealed: ArraySlice<UInt8>, _ header: BatchHeader, in segment: Segment, with key: SecretKey
+        _ sealed: ArraySlice<UInt8>, _ header: BatchHeader, in segment: Segment, with key: SecretBytes
     ) -> [LogRecord]? {
         var bytes = Array(sealed)
         guard bytes.count >= Seal.nonceBytes + Seal.tagBytes else { return nil }

@@ -1,4 +1,5 @@
 import Primitives
+import Sealing
 
 /// One file of the log: a header, then sealed batches.
 struct Segment: Hashable {
@@ -93,12 +94,12 @@ func hex(_ number: UInt64) -> String {
 struct SegmentReader {
     let bytes: [UInt8]
     private let segment: Segment
-    private let key: SecretKey
+    private let key: SecretBytes
     /// Where the next batch begins.
     private(set) var offset = Segment.headerBytes
     private var lastBatch: UInt64
 
-    init(_ bytes: [UInt8], of segment: Segment, key: SecretKey, lastBatch: UInt64) {
+    init(_ bytes: [UInt8], of segment: Segment, key: SecretBytes, lastBatch: UInt64) {
         self.bytes = bytes
         self.segment = segment
         self.key = key

@@ -1,4 +1,5 @@
 import Primitives
+import Sealing
 
 /// What a snapshot's file begins with, in the clear. Its key follows from all of it: whatever is changed in it makes the
 /// file unreadable.
@@ -71,7 +72,7 @@ struct SnapshotHeader: Hashable {
         else { throw damage(path, 0) }
     }
 
-    func key(of key: LogKey) -> SecretKey { key.derived(for: "swarm log snapshot", encoded) }
+    func key(of key: LogKey) -> SecretBytes { key.derived(for: "swarm log snapshot", encoded) }
 }
 
 /// The chunks of one snapshot, each sealed with its number and whether it is the last (STREAM): none can be left out, moved
@@ -79,10 +80,10 @@ struct SnapshotHeader: Hashable {
 struct SnapshotStream {
     static let overhead = Seal.tagBytes + 4
 
-    private let key: SecretKey
+    private let key: SecretBytes
     private var number: UInt64 = 0
 
-    init(key: SecretKey) {
+    init(key: SecretBytes) {
         self.key = key
     }
 

@@ -1,4 +1,5 @@
 import CSodium
+import Sealing
 
 /// The ciphers a session can use; the numbers stand in handshakes.
 public enum CipherSuite: UInt8, Hashable, Sendable, CaseIterable {

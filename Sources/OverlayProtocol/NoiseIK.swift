@@ -1,4 +1,5 @@
 import CSodium
+import Sealing
 
 /// Why a handshake message was refused.
 public enum HandshakeError: Error, Hashable, Sendable {

@@ -1,53 +1,13 @@
 import CSodium
+import Sealing
 
 /// What of libsodium this process can use.
 enum Sodium {
-    /// libsodium picks its fastest code here; false when that failed, and then nothing is sealed or opened.
-    static let isReady = sodium_init() >= 0
+    /// False when libsodium cannot be used, and then nothing is sealed or opened.
+    static var isReady: Bool { Seal.isReady }
 
     /// Whether the processor has the instructions that make AES-256-GCM fast and free of timing leaks.
     static let hasHardwareAES = isReady && crypto_aead_aes256gcm_is_available() == 1
-}
-
-/// 32 secret bytes, wiped when the last reference to them goes.
-///
-/// A reference rather than a value, so that copies of a state never multiply the secret.
-// @unchecked: the memory is written in `init` only, before the reference is shared, and only read afterwards.
-final class SecretBytes: @unchecked Sendable {
-    private let storage: UnsafeMutablePointer<UInt8>
-
-    /// Hands zeroed memory of 32 bytes to `fill`.
-    init<E: Error>(_ fill: (UnsafeMutablePointer<UInt8>) throws(E) -> Void) throws(E) {
-        storage = .allocate(capacity: OverlayLimits.keyBytes)
-        storage.initialize(repeating: 0, count: OverlayLimits.keyBytes)
-        try fill(storage)
-    }
-
-    /// The caller has checked that there are 32 bytes.
-    convenience init(copying bytes: some Sequence<UInt8>) {
-        self.init { memory in
-            for (index, byte) in bytes.prefix(OverlayLimits.keyBytes).enumerated() { memory[index] = byte }
-        }
-    }
-
-    convenience init(using random: inout some RandomNumberGenerator) {
-        let words = (random.next(), random.next(), random.next(), random.next())
-        self.init { memory in
-            withUnsafeBytes(of: words) { bytes in
-                for index in 0..<OverlayLimits.keyBytes { memory[index] = bytes[index] }
-            }
-        }
-    }
-
-    deinit {
-        sodium_memzero(storage, OverlayLimits.keyBytes)
-        storage.deallocate()
-    }
-
-    /// The pointer is valid inside `body` only.
-    func withBytes<R, E: Error>(_ body: (UnsafePointer<UInt8>) throws(E) -> R) throws(E) -> R {
-        try body(UnsafePointer(storage))
-    }
 }
 
 /// A node's X25519 public key, which the managers distribute.

@@ -1,4 +1,5 @@
 import Primitives
+import Sealing
 import Testing
 
 @testable import OverlayProtocol

@@ -2,7 +2,7 @@
 # Fails when a pure module imports more than it may: no clock, no socket, no global randomness can get in that way.
 set -u
 cd "$(dirname "$0")/../.."
-pure="Primitives ClusterModel ClusterMessages Consensus DurableLog ClusterState Orchestration Assignments AgentCore Simulation OverlayProtocol NameService"
+pure="Primitives ClusterModel ClusterMessages Consensus Sealing DurableLog ClusterState Orchestration Assignments AgentCore Simulation OverlayProtocol NameService"
 allowed="$pure SwiftProtobuf DequeModule HashTreeCollections HeapModule OrderedCollections CSodium"
 failed=0
 for module in $pure; do
