@@ -6,8 +6,8 @@ import Logging
 import ManagerNode
 import Primitives
 
-/// A manager that starts after its certificate has run out: the cluster's signing key is in its own copy of the state, so it
-/// signs a new one before it talks to anybody.
+/// A manager whose certificate has run out while nobody could be asked: the cluster's signing key is in its own copy of the
+/// state, so it signs a new one.
 struct SelfRenewal {
     let manager: Manager
     let record: MembershipRecord
@@ -18,25 +18,29 @@ struct SelfRenewal {
     private static let patience = Duration.seconds(10)
     private static let pause = Duration.milliseconds(20)
 
-    /// Returns at once where the certificate has not expired.
+    private var isDue: Bool {
+        if case .expired = credentials.current.certificate.validityProblem(at: Clock.wallTime) { true } else { false }
+    }
+
+    /// - Returns: whether there is a new certificate; connections of before were made with the old one.
+    func attempt() throws -> Bool {
+        guard isDue, let renewed = try manager.renewItself(credentials.current, at: Clock.wallTime) else {
+            return false
+        }
+        try record.update(with: renewed) { _ in }
+        credentials.replace(with: renewed)
+        log.notice("the certificate of this manager had expired: it has signed a new one by its own copy of the state")
+        return true
+    }
+
+    /// At the start, before the manager talks to anybody. Returns at once where the certificate has not expired.
     func run() async throws {
-        let own = credentials.current
-        guard case .expired(let time) = own.certificate.validityProblem(at: Clock.wallTime) else { return }
         let deadline = Clock.now + SelfRenewal.patience
-        while Clock.now < deadline {
-            if let renewed = try manager.renewItself(own, at: Clock.wallTime) {
-                try record.update(with: renewed) { _ in }
-                credentials.replace(with: renewed)
-                log.notice(
-                    """
-                    the certificate of this manager expired at \(time.rfc3339): it has signed a new one by its own copy of \
-                    the state
-                    """)
-                return
-            }
+        while isDue, Clock.now < deadline {
+            if try attempt() { return }
             try await Task.sleep(for: SelfRenewal.pause)
         }
-        log.error("the certificate expired at \(time.rfc3339), and this node's state does not say that it is a manager")
+        if isDue { log.error("the certificate has expired, and this node's state does not say that it is a manager") }
     }
 }
 
