@@ -25,16 +25,19 @@ struct ClusterAdapter: ClusterPort {
             return Membership(nodeID: node.identity.node, address: node.membership.host, state: .locked)
         case .member(let held, _, _): runtime = held
         }
-        var failure = await daemon.failure ?? runtime.manager?.failure
-        if failure == nil { failure = await runtime.keeper.problem }
+        let (problem, isExpired) = await runtime.keeper.standing
+        let failure = daemon.failure ?? runtime.manager?.failure ?? problem
         var membership = Membership(
             nodeID: runtime.id, address: runtime.membership.host, state: failure == nil ? .active : .error,
             isManager: runtime.manager != nil, error: failure?.description ?? "")
-        membership.isExpired = await runtime.keeper.isExpired
-        membership.remoteManagers = (runtime.manager?.tables.nodes.sorted ?? []).compactMap { node in
+        membership.isExpired = isExpired
+        return membership
+    }
+
+    func knownManagers() async -> [(id: NodeID, address: String)] {
+        (daemon.runtime?.manager?.tables.nodes.sorted ?? []).compactMap { node in
             node.manager.map { (node.id, $0.address) }
         }
-        return membership
     }
 
     private func manager() throws -> Manager {

@@ -28,7 +28,7 @@ actor Daemon {
     /// Read by every request: not worth a hop to the actor.
     private nonisolated let held = Mutex(State.outside)
     private var isChanging = false
-    private var nodeFailure: Failure?
+    private nonisolated let nodeFailure = Mutex<Failure?>(nil)
     private let nodeEnd: (stream: AsyncStream<Failure>, source: AsyncStream<Failure>.Continuation)
 
     /// For answers under way after the node has failed: whoever asked shall hear why.
@@ -123,7 +123,7 @@ actor Daemon {
             })
         let runtime = try await NodeRuntime.open(
             agent: agent, credentials: credentials, keys: keys, surroundings: surroundings, log: log)
-        nodeFailure = nil
+        nodeFailure.withLock { $0 = nil }
         let task = Task {
             do {
                 try await runtime.run()
@@ -163,7 +163,7 @@ actor Daemon {
     /// The daemon ends: what it finds on the disk when it starts again counts.
     func failed(_ error: any Error) {
         let failure = error as? Failure ?? Failure(.internal, "\(error)")
-        nodeFailure = failure
+        nodeFailure.withLock { $0 = failure }
         nodeEnd.source.yield(
             Failure(failure.code, "this node has stopped taking part in the cluster: \(failure)"))
     }
@@ -176,7 +176,7 @@ actor Daemon {
         if case .member(let runtime, _, _) = state { runtime } else { nil }
     }
 
-    var failure: Failure? { nodeFailure }
+    nonisolated var failure: Failure? { nodeFailure.withLock { $0 } }
 
     // MARK: One change at a time
 

@@ -217,14 +217,11 @@ actor MembershipKeeper {
             + "\(now.renewsAt.rfc3339) on"
     }
 
-    /// A manager whose certificate ran out, because nobody could be asked in time, goes by its own copy of the state.
     private func renewItself() throws -> Bool {
-        let now = Clock.wallTime
-        guard let manager = running?.manager, case .expired = credentials.current.certificate.validityProblem(at: now),
-            let renewed = try manager.renewItself(credentials.current, at: now)
-        else { return false }
-        try adopt(renewed)
-        log.notice("the certificate of this manager had expired: it has signed a new one by its own copy of the state")
+        guard let manager = running?.manager else { return false }
+        let renewal = SelfRenewal(manager: manager, record: record, credentials: credentials, log: log)
+        guard try renewal.attempt() else { return false }
+        connections.close()
         return true
     }
 
@@ -246,7 +243,10 @@ actor MembershipKeeper {
     /// Another machine is this node, and this one is a copy.
     var isFenced: Bool { refusal?.code == .alreadyExists }
 
-    var isExpired: Bool {
+    /// Both in one step: it is asked for before every change of the state.
+    var standing: (problem: Failure?, isExpired: Bool) { (problem, isExpired) }
+
+    private var isExpired: Bool {
         if case .expired = credentials.current.certificate.validityProblem(at: Clock.wallTime) { return true }
         return false
     }

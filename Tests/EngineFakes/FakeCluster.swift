@@ -50,6 +50,10 @@ public actor FakeCluster: ClusterPort {
     }
 
     public func membership() -> Membership { member }
+    public func knownManagers() -> [(id: NodeID, address: String)] {
+        state.nodes.sorted.compactMap { node in node.manager.map { (node.id, $0.address) } }
+    }
+
     public func tables() throws -> ClusterTables { state }
 
     public func propose(_ transaction: Transaction) throws -> UInt64 {

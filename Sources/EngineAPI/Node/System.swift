@@ -96,7 +96,7 @@ extension EngineAPI {
         info.LocalNodeState = membership.state.rawValue
         info.ControlAvailable = membership.state == .active && membership.isManager
         info.Error = membership.error
-        info.RemoteManagers = membership.remoteManagers.map { id, address in
+        info.RemoteManagers = await cluster.knownManagers().map { id, address in
             var peer = Docker.Peer()
             peer.NodeID = id.description
             peer.Addr = address

@@ -7,8 +7,11 @@ public import Primitives
 /// Every method throws ``Failure``. A write on a manager that does not lead goes to the leader, which is this port's
 /// work, not the caller's.
 public protocol ClusterPort: Sendable {
-    /// What this node is in the cluster, at once and without the network.
+    /// What this node is in the cluster, at once and without the network. Asked before every change, so it costs little.
     func membership() async -> Membership
+
+    /// Managers that this node knows, `HOST:PORT` each.
+    func knownManagers() async -> [(id: NodeID, address: String)]
 
     /// The state, at least as new as the last write through this node.
     func tables() async throws -> ClusterTables
@@ -99,19 +102,15 @@ public struct Membership: Sendable {
     public var error: String
     /// The node's certificate has run out.
     public var isExpired = false
-    /// Managers that this node knows, `HOST:PORT` each.
-    public var remoteManagers: [(id: NodeID, address: String)]
 
     public init(
-        nodeID: NodeID? = nil, address: String = "", state: State, isManager: Bool = false, error: String = "",
-        remoteManagers: [(id: NodeID, address: String)] = []
+        nodeID: NodeID? = nil, address: String = "", state: State, isManager: Bool = false, error: String = ""
     ) {
         self.nodeID = nodeID
         self.address = address
         self.state = state
         self.isManager = isManager
         self.error = error
-        self.remoteManagers = remoteManagers
     }
 }
 
