@@ -36,24 +36,15 @@ public struct AsideSnapshot<Files: LogFiles> {
         try files.write(name, start, at: 0)
         var offset = start.count
         var count = 0
-        var chunk: [UInt8] = []
-        chunk.reserveCapacity(header.chunkBytes)
+        var sealer = ChunkSealer(stream: stream, chunkBytes: header.chunkBytes)
         for piece in pieces {
             count += piece.count
-            var rest = piece[...]
-            while !rest.isEmpty {
-                if chunk.count == header.chunkBytes {
-                    let sealed = stream.seal(chunk, isLast: false)
-                    try files.write(name, sealed, at: offset)
-                    offset += sealed.count
-                    chunk.removeAll(keepingCapacity: true)
-                }
-                let part = rest.prefix(header.chunkBytes - chunk.count)
-                chunk += part
-                rest = rest.dropFirst(part.count)
-            }
+            let sealed = sealer.append(piece)
+            if sealed.isEmpty { continue }
+            try files.write(name, sealed, at: offset)
+            offset += sealed.count
         }
-        try files.write(name, stream.seal(chunk, isLast: true), at: offset)
+        try files.write(name, sealer.finish(), at: offset)
         try files.sync(name)
         return count
     }

@@ -59,34 +59,21 @@ private struct BackupHeader {
 /// Seals a state for keeping elsewhere, in chunks, as it comes: none of it can be left out, moved or cut off.
 public struct BackupSealer: Sendable {
     private let header: BackupHeader
-    private var stream: SnapshotStream
-    private var pending: [UInt8] = []
+    private var sealer: ChunkSealer
     private var isBegun = false
 
     /// - Throws: ``Failure`` when libsodium cannot be used.
     public init(_ sealing: LogSealing) throws(Failure) {
         guard Seal.isReady else { throw Failure(.internal, "libsodium cannot be used on this machine") }
         header = BackupHeader(sealing)
-        stream = SnapshotStream(key: header.key(of: sealing.key))
+        sealer = ChunkSealer(
+            stream: SnapshotStream(key: header.key(of: sealing.key)), chunkBytes: header.chunkBytes)
     }
 
     /// The bytes of the file that follow from `piece`; possibly none.
-    public mutating func append(_ piece: [UInt8]) -> [UInt8] {
-        var sealed = begin()
-        pending += piece
-        // The last chunk is sealed as such, so a full one waits for what follows it.
-        var start = 0
-        while pending.count - start > header.chunkBytes {
-            sealed += stream.seal(Array(pending[start..<start + header.chunkBytes]), isLast: false)
-            start += header.chunkBytes
-        }
-        pending.removeFirst(start)
-        return sealed
-    }
+    public mutating func append(_ piece: [UInt8]) -> [UInt8] { begin() + sealer.append(piece) }
 
-    public mutating func finish() -> [UInt8] {
-        begin() + stream.seal(pending, isLast: true)
-    }
+    public mutating func finish() -> [UInt8] { begin() + sealer.finish() }
 
     private mutating func begin() -> [UInt8] {
         defer { isBegun = true }

@@ -124,3 +124,31 @@ struct SnapshotStream {
         return .chunk(bytes)
     }
 }
+
+/// Makes sealed chunks of pieces of any size. No more is in memory than a piece and a chunk.
+struct ChunkSealer {
+    private var stream: SnapshotStream
+    private let chunkBytes: Int
+    private var pending: [UInt8] = []
+
+    init(stream: SnapshotStream, chunkBytes: Int) {
+        self.stream = stream
+        self.chunkBytes = chunkBytes
+    }
+
+    /// The sealed bytes that follow from `piece`; possibly none.
+    mutating func append(_ piece: [UInt8]) -> [UInt8] {
+        pending += piece
+        // The last chunk is sealed as such, so a full one waits for what follows it.
+        var sealed: [UInt8] = []
+        var start = 0
+        while pending.count - start > chunkBytes {
+            sealed += stream.seal(Array(pending[start..<start + chunkBytes]), isLast: false)
+            start += chunkBytes
+        }
+        pending.removeFirst(start)
+        return sealed
+    }
+
+    mutating func finish() -> [UInt8] { stream.seal(pending, isLast: true) }
+}
