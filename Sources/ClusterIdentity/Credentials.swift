@@ -12,6 +12,8 @@ public struct Credentials: Sendable {
     /// Presented with the certificate: they lead from a root that others may still know alone to a newer one.
     public let intermediates: [Certificate]
     public let identity: PeerIdentity
+    /// Of all that is trusted and presented: the managers tell a node by it whether that is what they want.
+    public let trustDigest: [UInt8]
     private let key: Certificate.PrivateKey
 
     /// - Parameter roots: what is trusted, and beside it what leads from one root to another.
@@ -23,6 +25,7 @@ public struct Credentials: Sendable {
         self.key = key
         self.roots = roots.filter(\.isSelfSigned)
         intermediates = roots.filter { !$0.isSelfSigned }
+        trustDigest = try Certificate.digest(of: roots)
     }
 
     public init(certificatePEM: String, keyPEM: String, rootsPEM: [String]) throws {

@@ -98,7 +98,7 @@ extension Credentials {
         }
         return CertificateInfo(
             issuerSubject: try certificate.issuer.derBytes(), issuerPublicKey: try issuer?.publicKey.derBytes() ?? [],
-            trustDigest: try Certificate.digest(of: roots + intermediates),
+            trustDigest: trustDigest,
             expiresAt: Timestamp(certificate.notValidAfter))
     }
 }

@@ -23,9 +23,21 @@ public enum ValidityProblem: Hashable, Sendable {
 }
 
 extension Certificate {
+    public var validity: CertificateValidity {
+        CertificateValidity(begin: Timestamp(notValidBefore), end: Timestamp(notValidAfter))
+    }
+
     /// Nil while the certificate counts.
-    public func validityProblem(at now: Timestamp) -> ValidityProblem? {
-        let (begin, end) = (Timestamp(notValidBefore), Timestamp(notValidAfter))
+    public func validityProblem(at now: Timestamp) -> ValidityProblem? { validity.problem(at: now) }
+}
+
+/// From when to when a certificate counts.
+public struct CertificateValidity: Hashable, Sendable {
+    public var begin: Timestamp
+    public var end: Timestamp
+
+    /// Nil while the certificate counts.
+    public func problem(at now: Timestamp) -> ValidityProblem? {
         if now < begin { return .notYetValid(until: begin) }
         return now > end ? .expired(at: end) : nil
     }

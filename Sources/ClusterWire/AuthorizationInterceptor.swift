@@ -17,64 +17,58 @@ struct Authorization: ServerInterceptor {
             StreamingServerResponse<Output>
     ) async throws -> StreamingServerResponse<Output> {
         let method = context.descriptor.fullyQualifiedMethod
-        let caller = try caller(of: context)
+        // Read once a call: it is judged again with every message.
+        let member = context.peer.flatMap { peer in
+            context.peerCertificate.map { CallingMember(node: peer, validity: $0.validity) }
+        }
+        let caller = try caller(member)
         guard AuthorizationTable.allows(caller, method: method) else {
-            if caller == .lapsed, let lapse = lapse(of: context) { throw lapse }
+            if caller == .lapsed, let lapse = member?.lapse(at: clock()) { throw lapse }
             throw RPCError(code: .permissionDenied, message: "a \(caller) may not call \(method)")
         }
-        guard caller == .worker || caller == .manager else { return try await next(request, context) }
+        guard let member, caller != .lapsed else { return try await next(request, context) }
         var request = request
         // What comes in is taken as long as the certificate counts; Raft's streams never rest.
         request.messages = RPCAsyncSequence(
-            wrapping: request.messages.map { message in
-                if let lapse = lapse(of: context) { throw lapse }
+            wrapping: request.messages.map { [clock] message in
+                if let lapse = member.lapse(at: clock()) { throw lapse }
                 return message
             })
         var response = try await next(request, context)
         if case .success(var contents) = response.accepted {
             // What goes out is made after the handler has returned, and may be for ever.
             let produce = contents.producer
-            contents.producer = { writer in try await untilLapse(of: context) { try await produce(writer) } }
+            contents.producer = { writer in try await untilLapse(of: member) { try await produce(writer) } }
             response.accepted = .success(contents)
         }
         return response
     }
 
-    private func caller(of context: ServerContext) throws -> AuthorizationTable.Caller {
-        guard let peer = context.peer else { return .stranger }
-        switch standing(peer) {
+    private func caller(_ member: CallingMember?) throws -> AuthorizationTable.Caller {
+        guard let member else { return .stranger }
+        switch standing(member.node) {
         case .member(let role):
-            if lapse(of: context) != nil { return .lapsed }
+            if member.lapse(at: clock()) != nil { return .lapsed }
             return role == .manager ? .manager : .worker
         case .revoked:
             // Not `permissionDenied`: it is for good, and the node is to know.
             throw RPCError(
                 code: .unauthenticated,
                 message:
-                    "node \(peer.node) was removed from the cluster: `swarmctl leave --force` on it, then join again")
+                    "node \(member.node.node) was removed from the cluster: `swarmctl leave --force` on it, then join "
+                    + "again")
         }
-    }
-
-    /// Why the caller's certificate does not count now; nil when it does.
-    private func lapse(of context: ServerContext) -> RPCError? {
-        let now = clock()
-        guard let peer = context.peer, let problem = context.peerCertificate?.validityProblem(at: now) else {
-            return nil
-        }
-        var text = problem.text("the certificate of node \(peer.node)", "this manager's clock", now: now)
-        if case .expired = problem { text += ": \(ValidityProblem.renewal)" }
-        return RPCError(code: .unauthenticated, message: text)
     }
 
     /// Ends a call whose caller's certificate runs out under it.
     private func untilLapse<Value: Sendable>(
-        of context: ServerContext, _ body: @escaping @Sendable () async throws -> Value
+        of member: CallingMember, _ body: @escaping @Sendable () async throws -> Value
     ) async throws -> Value {
         try await withThrowingTaskGroup(of: Value.self) { group in
             group.addTask { try await body() }
             group.addTask {
                 while true {
-                    if let lapse = lapse(of: context) { throw lapse }
+                    if let lapse = member.lapse(at: clock()) { throw lapse }
                     try await Task.sleep(for: WireLimits.validityCheck)
                 }
             }
@@ -82,5 +76,19 @@ struct Authorization: ServerInterceptor {
             guard let value = try await group.next() else { throw CancellationError() }
             return value
         }
+    }
+}
+
+/// Who makes a call, and for how long it may.
+private struct CallingMember: Sendable {
+    let node: PeerIdentity
+    let validity: CertificateValidity
+
+    /// Why the certificate does not count now; nil when it does.
+    func lapse(at now: Timestamp) -> RPCError? {
+        guard let problem = validity.problem(at: now) else { return nil }
+        var text = problem.text("the certificate of node \(node.node)", "this manager's clock", now: now)
+        if case .expired = problem { text += ": \(ValidityProblem.renewal)" }
+        return RPCError(code: .unauthenticated, message: text)
     }
 }

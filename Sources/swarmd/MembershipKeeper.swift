@@ -176,7 +176,7 @@ actor MembershipKeeper {
     private var isTimeDue: Bool {
         let now = credentials.current
         if now.renewsAt <= Clock.wallTime { return true }
-        return !wantedTrust.isEmpty && (try? now.info().trustDigest) != wantedTrust
+        return !wantedTrust.isEmpty && now.trustDigest != wantedTrust
     }
 
     private func look() async {

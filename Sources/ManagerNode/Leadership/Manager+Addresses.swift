@@ -82,7 +82,6 @@ extension Manager {
     /// Why a manager's address is not written: the leader hears that manager at another one, so whoever announced it is a
     /// copy. Nil where there is nothing to say against the transaction.
     func refusalOfMoves(in transaction: Transaction) -> Failure? {
-        let tables = tables
         for case .update(.node(let node), bySpec: false) in transaction.changes {
             guard let stored = tables.nodes[node.id]?.manager, let new = node.manager, new.raftID == stored.raftID,
                 new.address != stored.address
