@@ -49,12 +49,14 @@ let hummingbird = product("Hummingbird", of: "hummingbird")
 let hummingbirdTLS = product("HummingbirdTLS", of: "hummingbird")
 let logging = product("Logging", of: "swift-log")
 let nioCore = product("NIOCore", of: "swift-nio")
+let nioEmbedded = product("NIOEmbedded", of: "swift-nio")
 let nioHPACK = product("NIOHPACK", of: "swift-nio-http2")
 let nioHTTP1 = product("NIOHTTP1", of: "swift-nio")
 let nioHTTP2 = product("NIOHTTP2", of: "swift-nio-http2")
 let nioPosix = product("NIOPosix", of: "swift-nio")
 let nioReloading = product("NIOCertificateReloading", of: "swift-nio-extras")
 let nioSSL = product("NIOSSL", of: "swift-nio-ssl")
+let nioTLS = product("NIOTLS", of: "swift-nio")
 let protobuf = product("SwiftProtobuf", of: "swift-protobuf")
 let x509 = product("X509", of: "swift-certificates")
 let yams = product("Yams", of: "Yams")
@@ -140,13 +142,13 @@ let drivers: [Target] = [
         "ClusterWire",
         [
             "Primitives", "ClusterModel", "ClusterMessages", "ClusterIdentity", protobuf, grpc, grpcProtobuf,
-            grpcTransport, nioReloading, nioSSL, x509,
+            grpcTransport, nioCore, nioPosix, nioReloading, nioSSL, nioTLS, x509,
         ]),
     tests(
         "ClusterWire",
         [
             "Primitives", "ClusterModel", "ClusterMessages", "ClusterIdentity", "LinuxSystem", protobuf, grpc,
-            grpcTransport, x509,
+            grpcTransport, nioCore, nioEmbedded, x509,
         ]),
     module("Compose", ["Primitives", "ClusterModel", yams]),
     tests("Compose", ["Primitives", "ClusterModel"]),
@@ -175,8 +177,8 @@ let shells: [Target] = [
         "ManagerNode",
         [
             "Primitives", "ClusterModel", "ClusterMessages", "ClusterState", "Consensus", "DurableLog",
-            "Orchestration", "Assignments", "ClusterIdentity", "ClusterWire", "LinuxSystem", deques, protobuf, grpc,
-            logging, x509,
+            "Orchestration", "Assignments", "ClusterIdentity", "ClusterWire", "LinuxSystem", deques, heaps, protobuf,
+            grpc, logging, x509,
         ]),
     tests(
         "ManagerNode",

@@ -47,6 +47,7 @@ extension ClusterTables {
             return before.wantedRole == after.wantedRole ? [] : [after.id]
         case (.node(let node), nil), (nil, .node(let node)): return node.manager == nil ? [] : nil
         case (.service, _), (_, .service): return []
+        case _ where change.isUnused: return []
         default: return nil
         }
     }

@@ -177,8 +177,9 @@ void clinux_reset_signals(void) {
     sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-void clinux_limit_heaps(int count) {
+void clinux_tune_heaps(int count, int trim_bytes, int mapped_bytes) {
     mallopt(M_ARENA_MAX, count);
-    // The top of a heap goes back to the kernel when this much of it is free; set, it does not grow by itself (mallopt(3)).
-    mallopt(M_TRIM_THRESHOLD, 1024 * 1024);
+    // Set, neither of them moves by itself any more (mallopt(3)).
+    mallopt(M_TRIM_THRESHOLD, trim_bytes);
+    mallopt(M_MMAP_THRESHOLD, mapped_bytes);
 }

@@ -47,7 +47,7 @@ public enum PeerVerification: Sendable {
     }
 
     private func verdict(on presented: [NIOSSLCertificate], at now: Timestamp) async -> PeerVerdict {
-        guard let chain = try? presented.map({ try Certificate(derEncoded: $0.toDERBytes()) }), let leaf = chain.first
+        guard let chain = try? presented.map({ try Certificate(presented: $0) }), let leaf = chain.first
         else { return .refused("its certificate cannot be read") }
         let refusal = await refusal(of: leaf, rest: Array(chain.dropFirst()), at: now)
         return refusal.map(PeerVerdict.refused) ?? .accepted(until: Timestamp(leaf.notValidAfter))
@@ -100,6 +100,11 @@ public enum PeerVerification: Sendable {
 }
 
 extension Certificate {
+    /// As it was presented in a handshake.
+    public init(presented: NIOSSLCertificate) throws {
+        try self.init(derEncoded: presented.toDERBytes())
+    }
+
     /// Signed by its own key: of a joiner, or a root.
     public var isSelfSigned: Bool {
         issuer == subject && publicKey.isValidSignature(signature, for: self)

@@ -1,5 +1,5 @@
-/// Any object of the store.
-public enum ClusterObject: Hashable, Sendable {
+/// Any object of the store, in a box: objects are handed on in many places, and a copy is then one count of references.
+public indirect enum ClusterObject: Hashable, Sendable {
     case cluster(Cluster)
     case node(Node)
     case service(Service)

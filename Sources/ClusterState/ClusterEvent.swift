@@ -15,9 +15,9 @@ public struct ClusterEvent: Hashable, Sendable {
 
     public var kind: Kind
     public var action: Action
-    public var id: String
-    /// `name`, and `X.old` with `X.new` of what an update changed.
-    public var attributes: [String: String]
+    private var object: UInt128
+    private var name: String
+    private var details: [String: String] = [:]
     public var labels: [String: String]
     /// When it was applied, by the clock of the manager that tells of it.
     public var time: Timestamp
@@ -26,10 +26,9 @@ public struct ClusterEvent: Hashable, Sendable {
     /// - Returns: nil for what only the managers and agents have to know.
     public init?(_ change: StateChange, in tables: ClusterTables, at time: Timestamp) {
         guard let object = change.after ?? change.before, let subject = Subject(object) else { return nil }
-        (kind, id, labels) = (subject.kind, subject.id, subject.labels)
+        (kind, self.object, name, labels) = (subject.kind, subject.id, subject.name, subject.labels)
         self.time = time
-        attributes = ["name": subject.name]
-        if case .task(let task) = object { attributes.merge(ClusterEvent.place(of: task, in: tables)) { $1 } }
+        if case .task(let task) = object { details = ClusterEvent.place(of: task, in: tables) }
         switch (change.before, change.after) {
         case (nil, _): action = .create
         case (_, nil): action = .remove
@@ -38,30 +37,36 @@ public struct ClusterEvent: Hashable, Sendable {
             let differences = ClusterEvent.differences(before, after)
             // Observations and allocations that show in no attribute are no news.
             if differences.isEmpty, before.meta.specVersion == after.meta.specVersion { return nil }
-            attributes.merge(differences) { $1 }
+            details.merge(differences) { $1 }
         }
-        if case .task(let task) = object, action != .update { attributes["state"] = task.status.state.name }
+        if case .task(let task) = object, action != .update { details["state"] = task.status.state.name }
     }
+
+    // Written out for readers only: most events of a busy cluster have none.
+
+    public var id: String { Identifier<Never>(value: object).description }
+    /// `name`, and `X.old` with `X.new` of what an update changed.
+    public var attributes: [String: String] { details.merging(["name": name]) { $1 } }
 
     private struct Subject {
         var kind: Kind
-        var id: String
+        var id: UInt128
         var name: String
         var labels: [String: String]
 
         init?(_ object: ClusterObject) {
             switch object {
             case .cluster: return nil
-            case .node(let node): self.init(.node, node.id.description, node.hostname, node.spec.labels)
-            case .service(let it): self.init(.service, it.id.description, it.spec.name, it.spec.labels)
-            case .task(let task): self.init(.task, task.id.description, task.name, task.spec.container.labels)
-            case .network(let it): self.init(.network, it.id.description, it.spec.name, it.spec.labels)
-            case .secret(let secret): self.init(.secret, secret.id.description, secret.name, secret.labels)
-            case .config(let config): self.init(.config, config.id.description, config.name, config.labels)
+            case .node(let node): self.init(.node, node.id.value, node.hostname, node.spec.labels)
+            case .service(let it): self.init(.service, it.id.value, it.spec.name, it.spec.labels)
+            case .task(let task): self.init(.task, task.id.value, task.name, task.spec.container.labels)
+            case .network(let it): self.init(.network, it.id.value, it.spec.name, it.spec.labels)
+            case .secret(let secret): self.init(.secret, secret.id.value, secret.name, secret.labels)
+            case .config(let config): self.init(.config, config.id.value, config.name, config.labels)
             }
         }
 
-        private init(_ kind: Kind, _ id: String, _ name: String, _ labels: [String: String]) {
+        private init(_ kind: Kind, _ id: UInt128, _ name: String, _ labels: [String: String]) {
             (self.kind, self.id, self.name, self.labels) = (kind, id, name, labels)
         }
     }

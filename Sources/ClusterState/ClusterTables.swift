@@ -95,6 +95,14 @@ public struct StateChange: Hashable, Sendable {
         self.before = before
         self.after = after
     }
+
+    /// Whether nothing in the state can refer to the object: a secret or a config that has only just been made.
+    public var isUnused: Bool {
+        switch (before, after) {
+        case (nil, .secret), (nil, .config): true
+        default: false
+        }
+    }
 }
 
 extension ClusterTables {
@@ -104,7 +112,9 @@ extension ClusterTables {
     public mutating func apply(_ transaction: Transaction, at index: UInt64) -> Result<
         [StateChange], TransactionRefusal
     > {
-        let before = self
+        // A single change is refused before anything is touched. To keep the state as it was has a price: whatever is
+        // touched afterwards must be copied.
+        let before = transaction.changes.count > 1 ? self : nil
         var changes: [StateChange] = []
         do throws(TransactionRefusal) {
             guard transaction.changes.count <= StateLimits.changesPerTransaction else {
@@ -114,7 +124,7 @@ extension ClusterTables {
                 if let change = try apply(change, time: transaction.time, index: index) { changes.append(change) }
             }
         } catch {
-            self = before
+            if let before { self = before }
             self.index = index
             return .failure(error)
         }

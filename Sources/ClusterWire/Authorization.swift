@@ -19,13 +19,14 @@ public enum AuthorizationTable {
         "swarm.v1.Identity/Join": [.stranger, .lapsed, .worker, .manager],
         "swarm.v1.Identity/Renew": [.worker, .manager],
         "swarm.v1.Dispatcher/Session": [.worker, .manager],
-        "swarm.v1.Raft/Messages": [.manager],
-        "swarm.v1.Raft/Heartbeats": [.manager],
+        AuthorizationTable.link: [.manager],
         "swarm.v1.Raft/InstallSnapshot": [.manager],
-        "swarm.v1.Control/Propose": [.manager],
         "swarm.v1.Control/Leave": [.worker, .manager],
         "swarm.v1.Agent/Logs": [.manager],
     ]
+
+    /// A link stands in the table like a method, though it is none of gRPC's.
+    static let link = "swarm.v1.Link"
 
     public static func allows(_ caller: Caller, method: String) -> Bool {
         callers[method]?.contains(caller) ?? false

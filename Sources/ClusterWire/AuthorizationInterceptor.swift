@@ -21,14 +21,10 @@ struct Authorization: ServerInterceptor {
         let member = context.peer.flatMap { peer in
             context.peerCertificate.map { CallingMember(node: peer, validity: $0.validity) }
         }
-        let caller = try caller(member)
-        guard AuthorizationTable.allows(caller, method: method) else {
-            if caller == .lapsed, let lapse = member?.lapse(at: clock()) { throw lapse }
-            throw RPCError(code: .permissionDenied, message: "a \(caller) may not call \(method)")
-        }
+        let caller = try admit(member, method: method)
         guard let member, caller != .lapsed else { return try await next(request, context) }
         var request = request
-        // What comes in is taken as long as the certificate counts; Raft's streams never rest.
+        // What comes in is taken as long as the certificate counts; a session never rests.
         request.messages = RPCAsyncSequence(
             wrapping: request.messages.map { [clock] message in
                 if let lapse = member.lapse(at: clock()) { throw lapse }
@@ -42,6 +38,24 @@ struct Authorization: ServerInterceptor {
             response.accepted = .success(contents)
         }
         return response
+    }
+
+    /// The member that calls by another way than gRPC, if it may.
+    func require(_ member: CallingMember?, method: String) throws -> PeerIdentity {
+        let caller = try admit(member, method: method)
+        guard let member else {
+            throw RPCError(code: .permissionDenied, message: "a \(caller) may not call \(method)")
+        }
+        return member.node
+    }
+
+    private func admit(_ member: CallingMember?, method: String) throws -> AuthorizationTable.Caller {
+        let caller = try caller(member)
+        guard AuthorizationTable.allows(caller, method: method) else {
+            if caller == .lapsed, let lapse = member?.lapse(at: clock()) { throw lapse }
+            throw RPCError(code: .permissionDenied, message: "a \(caller) may not call \(method)")
+        }
+        return caller
     }
 
     private func caller(_ member: CallingMember?) throws -> AuthorizationTable.Caller {
@@ -76,19 +90,5 @@ struct Authorization: ServerInterceptor {
             guard let value = try await group.next() else { throw CancellationError() }
             return value
         }
-    }
-}
-
-/// Who makes a call, and for how long it may.
-private struct CallingMember: Sendable {
-    let node: PeerIdentity
-    let validity: CertificateValidity
-
-    /// Why the certificate does not count now; nil when it does.
-    func lapse(at now: Timestamp) -> RPCError? {
-        guard let problem = validity.problem(at: now) else { return nil }
-        var text = problem.text("the certificate of node \(node.node)", "this manager's clock", now: now)
-        if case .expired = problem { text += ": \(ValidityProblem.renewal)" }
-        return RPCError(code: .unauthenticated, message: text)
     }
 }

@@ -7,6 +7,18 @@ public enum WireLimits {
     public static let keepaliveTime = Duration.seconds(5)
     /// … and given up after this one.
     public static let keepaliveTimeout = Duration.seconds(5)
+    /// A link on which nothing is sent for so long carries an empty frame …
+    static let linkRest = Duration.seconds(5)
+    /// … and one on which nothing comes for so long is over.
+    static let linkSilence = Duration.seconds(10)
+    /// For a connection's first bytes to come, and for the hello of a link.
+    static let firstBytes = Duration.seconds(10)
+    /// Of a link's frames until its caller is known.
+    static let helloBytes = 1024
+    /// What a link writes before it looks whether the other end keeps up.
+    static let linkFlushBytes = 64 << 10
+    /// For the TCP connection of a link.
+    static let linkConnect = Duration.seconds(3)
     /// Between two attempts to connect, doubling from the first to the last.
     public static let connectBackoffFirst = Duration.milliseconds(100)
     public static let connectBackoffLast = Duration.seconds(2)

@@ -13,7 +13,8 @@ public final class NodeConnections: Sendable {
         let running: Task<Void, Never>
     }
 
-    private let credentials: CredentialStore
+    let credentials: CredentialStore
+    let links = LinkCalls()
     private let connections = Mutex<[String: Connection]>([:])
     private let verdicts = PeerVerdicts()
 
@@ -44,6 +45,7 @@ public final class NodeConnections: Sendable {
 
     /// Ends the client for an address that is not used any more, or that should connect anew at once.
     public func drop(_ address: String) {
+        links.end(to: address)
         guard let connection = connections.withLock({ $0.removeValue(forKey: address) }) else { return }
         connection.client.beginGracefulShutdown()
         connection.running.cancel()
@@ -59,6 +61,7 @@ public final class NodeConnections: Sendable {
 
     /// Ends all connections: later calls make new ones, and present what the node's certificate is then.
     public func close() {
+        links.end()
         let all = connections.withLock { connections in
             defer { connections = [:] }
             return Array(connections.values)
@@ -71,6 +74,16 @@ public final class NodeConnections: Sendable {
 
     /// Why the certificate of whoever answers at an address was refused when it was last seen; nil where it was not.
     public func problem(at address: String) -> String? { verdicts.problem(at: address) }
+
+    /// Judges whoever answers at an address, at each handshake by what this node trusts then.
+    func verification(of address: String) -> PeerVerification.Callback {
+        { [credentials, verdicts] presented, promise in
+            let now = credentials.current
+            let verification = PeerVerification.members(roots: now.roots, cluster: now.identity.cluster)
+            verification.callback(clock: credentials.clock, onVerdict: { verdicts.set($0, at: address) })(
+                presented, promise)
+        }
+    }
 
     /// One call's worth of connection that trusts the token's root only: of a machine that is not a member, or of one that
     /// comes back.
@@ -146,5 +159,11 @@ private final class PeerVerdicts: Sendable {
         }
     }
 
-    func set(_ verdict: PeerVerdict?, at address: String) { known.withLock { $0[address] = verdict } }
+    func set(_ verdict: PeerVerdict?, at address: String) {
+        known.withLock { known in
+            // There may be connections of before: the first end of a certificate ends them all.
+            if case .accepted(let end) = verdict, case .accepted(let earlier) = known[address], earlier < end { return }
+            known[address] = verdict
+        }
+    }
 }

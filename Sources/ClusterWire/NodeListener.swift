@@ -14,11 +14,12 @@ public struct NodeListener: Sendable {
     ///     as a node's role may change.
     ///   - standing: what the state says of a member.
     ///   - onRefusal: hears why a peer was refused during the handshake.
+    ///   - links: what managers' links lead to.
     public static func server(
         listener: Int32, credentials: CredentialStore, acceptsJoiners: @escaping @Sendable () -> Bool,
         standing: @escaping @Sendable (PeerIdentity) -> Standing,
         onRefusal: @escaping @Sendable (String) -> Void,
-        services: [any RegistrableRPCService]
+        services: [any RegistrableRPCService], links: any LinkService
     ) throws -> Server {
         let security = try HTTP2ServerTransport.Posix.TransportSecurity.mTLS(
             certificateReloader: PresentCertificate(credentials: credentials)
@@ -38,6 +39,8 @@ public struct NodeListener: Sendable {
                 verification.callback(clock: credentials.clock, onVerdict: onVerdict)(presented, promise)
             }
         }
+        let authorization = Authorization(clock: credentials.clock, standing: standing)
+        let linkListener = LinkListener(links, authorization)
         let transport = HTTP2ServerTransport.Posix(
             listeningSocketDescriptor: Int(listener), transportSecurity: security,
             config: .defaults { config in
@@ -47,10 +50,12 @@ public struct NodeListener: Sendable {
                 config.connection.keepalive.timeout = WireLimits.keepaliveTimeout
                 config.connection.keepalive.clientBehavior.allowWithoutCalls = true
                 config.connection.keepalive.clientBehavior.minPingIntervalWithoutCalls = .seconds(1)
+                // Meant for debugging, and the one way to a connection before it is gRPC's.
+                config.channelDebuggingCallbacks.onAcceptTCPConnection = { linkListener.watch($0) }
             })
         return GRPCServer(
             transport: transport, services: services,
-            interceptors: [Authorization(clock: credentials.clock, standing: standing)])
+            interceptors: [authorization])
     }
 }
 

@@ -1,8 +1,13 @@
 public enum ManagerLimits {
     /// Raft's tick; the election timeout is 10 to 20 of them.
     static let tick = Duration.milliseconds(50)
+    /// With so many proposals under way, a turn of the Raft thread takes at least so long.
+    static let busyProposals = 16
+    static let busyTurn = Duration.milliseconds(2)
     /// Inputs waiting for the Raft thread; proposals above it are refused, messages dropped (Raft sends them again).
     static let inputs = 100_000
+    /// Bytes of entries in one frame to a peer; a message that is larger alone travels alone.
+    static let frameBytes = 1 << 20
     /// Messages waiting for one peer; more are dropped.
     static let peerMessages = 4_096
     /// Applied entries between two snapshots, at the least.
@@ -55,8 +60,7 @@ public enum ManagerLimits {
     static let rootLook = Duration.milliseconds(500)
     /// Between two calls on a manager that was named at the start.
     static let introductionPeriod = Duration.seconds(1)
-    /// For a manager that was named to answer.
-    static let introductionTimeout = Duration.seconds(3)
-    /// Between two attempts to reach a peer.
-    static let peerBackoff = Duration.milliseconds(200)
+    /// Before the next attempt to reach a peer, doubling as long as it does not let this manager in.
+    static let peerBackoff = Duration.milliseconds(100)
+    static let longestPeerBackoff = Duration.seconds(1)
 }

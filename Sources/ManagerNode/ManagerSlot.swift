@@ -26,6 +26,9 @@ public final class ManagerSlot: Sendable {
         ]
     }
 
+    /// What other managers' links to its listener lead to.
+    public var links: any LinkService { ManagerLinks(slot: self) }
+
     func require() throws(RPCError) -> Manager {
         guard let manager else { throw RPCError(code: .unavailable, message: "this node is not a manager") }
         return manager

@@ -29,8 +29,15 @@ public struct Identifier<Entity>: Hashable, Comparable, Sendable, CustomStringCo
     }
 
     public var description: String {
-        let digits = String(value, radix: 36)
-        return String(repeating: "0", count: IdentifierText.length - digits.utf8.count) + digits
+        String(unsafeUninitializedCapacity: IdentifierText.length) { digits in
+            // Two machine words at most: a division of 128 bits for each digit would take ten times as long.
+            let (rest, low) = value.quotientAndRemainder(dividingBy: IdentifierText.twelveDigits)
+            let (top, middle) = rest.quotientAndRemainder(dividingBy: IdentifierText.twelveDigits)
+            digits[0] = IdentifierText.digit(UInt64(top))
+            IdentifierText.write(UInt64(middle), to: digits[1..<13])
+            IdentifierText.write(UInt64(low), to: digits[13..<25])
+            return IdentifierText.length
+        }
     }
 
     public static func < (a: Self, b: Self) -> Bool { a.value < b.value }
@@ -38,6 +45,20 @@ public struct Identifier<Entity>: Hashable, Comparable, Sendable, CustomStringCo
 
 private enum IdentifierText {
     static let length = 25
+    /// 36 to the power of 12.
+    static let twelveDigits: UInt128 = 4_738_381_338_321_616_896
+
+    static func digit(_ value: UInt64) -> UInt8 {
+        UInt8(truncatingIfNeeded: value < 10 ? 48 + value : 87 + value)
+    }
+
+    static func write(_ value: UInt64, to digits: Slice<UnsafeMutableBufferPointer<UInt8>>) {
+        var rest = value
+        for position in digits.indices.reversed() {
+            digits.base[position] = digit(rest % 36)
+            rest /= 36
+        }
+    }
 
     static func digitValue(_ byte: UInt8) -> UInt8? {
         switch byte {

@@ -25,12 +25,11 @@ struct ClusterAdapter: ClusterPort {
             return Membership(nodeID: node.identity.node, address: node.membership.host, state: .locked)
         case .member(let held, _, _): runtime = held
         }
-        let (problem, isExpired) = await runtime.keeper.standing
-        let failure = daemon.failure ?? runtime.manager?.failure ?? problem
+        let failure = daemon.failure ?? runtime.manager?.failure ?? runtime.keeper.problem
         var membership = Membership(
             nodeID: runtime.id, address: runtime.membership.host, state: failure == nil ? .active : .error,
             isManager: runtime.manager != nil, error: failure?.description ?? "")
-        membership.isExpired = isExpired
+        membership.isExpired = runtime.keeper.isExpired
         return membership
     }
 

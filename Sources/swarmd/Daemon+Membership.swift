@@ -66,7 +66,7 @@ extension Daemon {
     private func rejoin(_ request: JoinRequest) async throws {
         if case .locked = state { throw Failure(.unavailable, "this manager is locked: `swarmctl unlock` first") }
         guard let runtime else { throw Failure(.unavailable, "This node is not part of a swarm") }
-        if await runtime.keeper.isFenced, let problem = await runtime.keeper.problem { throw problem }
+        if await runtime.keeper.isFenced, let problem = runtime.keeper.problem { throw problem }
         let joining = try Joining(
             renewing: runtime.credentials.current, request, advertiseAddress: runtime.membership.advertiseAddress,
             hasLostLog: await runtime.keeper.hasLostLog, try await machine.description())

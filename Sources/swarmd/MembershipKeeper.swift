@@ -9,6 +9,7 @@ import Logging
 import ManagerNode
 import Primitives
 import SwiftProtobuf
+import Synchronization
 import WorkerNode
 
 /// Keeps the node's place in its cluster: its session with the managers, its certificate, and its manager as long as it
@@ -48,15 +49,17 @@ actor MembershipKeeper {
     private var pace = RenewalPace()
     /// The manager is stopped as long as another machine is the node.
     private var isHeld = false
-    private var running: (manager: Manager, task: Task<Void, Never>)?
+    private var running: (manager: Manager, task: Task<Void, Never>)? { didSet { noteHindrance() } }
     private var session: Task<Void, Never>?
     private var isPaused = false
     private var isLookQueued = false
     private let complaints = ComplaintFilter()
     /// Why the managers have nothing to do with this node any more; nil while they have.
-    private var refusal: Failure?
+    private var refusal: Failure? { didSet { noteHindrance() } }
     /// What keeps this node from being the manager that it is to be; nil while nothing does.
-    private var loss: Failure?
+    private var loss: Failure? { didSet { noteHindrance() } }
+    /// The one of the two that counts, for those who ask before every change of the state.
+    private nonisolated let hindrance: Mutex<Failure?>
 
     /// Between two looks at the clock, and two attempts.
     private static let period = Duration.seconds(1)
@@ -78,6 +81,7 @@ actor MembershipKeeper {
         self.worker = worker
         self.parts = parts
         self.loss = loss
+        hindrance = Mutex(loss)
         self.log = log
         self.describe = describe
         (events, source) = AsyncStream.makeStream(of: Event.self)
@@ -226,7 +230,7 @@ actor MembershipKeeper {
     }
 
     /// Why the node takes no part as it should; nil while it does.
-    var problem: Failure? {
+    nonisolated var problem: Failure? {
         let now = Clock.wallTime
         let own = credentials.current
         if let lapse = own.certificate.validityProblem(at: now) {
@@ -234,7 +238,12 @@ actor MembershipKeeper {
             if case .expired = lapse { text += ": \(ValidityProblem.renewal)" }
             return Failure(.unauthenticated, text)
         }
-        return refusal ?? (hasLostLog ? loss : nil)
+        return hindrance.withLock { $0 }
+    }
+
+    private func noteHindrance() {
+        let current = refusal ?? (hasLostLog ? loss : nil)
+        hindrance.withLock { $0 = current }
     }
 
     /// The node is to be a manager, and its log is gone.
@@ -243,10 +252,7 @@ actor MembershipKeeper {
     /// Another machine is this node, and this one is a copy.
     var isFenced: Bool { refusal?.code == .alreadyExists }
 
-    /// Both in one step: it is asked for before every change of the state.
-    var standing: (problem: Failure?, isExpired: Bool) { (problem, isExpired) }
-
-    private var isExpired: Bool {
+    nonisolated var isExpired: Bool {
         if case .expired = credentials.current.certificate.validityProblem(at: Clock.wallTime) { return true }
         return false
     }

@@ -164,7 +164,7 @@ final class NodeRuntime: Sendable {
             onRefusal: { [log, complaints = ComplaintFilter()] refusal in
                 if complaints.isNews(refusal, at: Clock.now) { log.warning("a connection is refused: \(refusal)") }
             },
-            services: worker.services(tasks) + slot.services)
+            services: worker.services(tasks) + slot.services, links: slot.links)
         var failure: (any Error)?
         do {
             try await withThrowingTaskGroup(of: Void.self) { group in

@@ -3,29 +3,14 @@ import ClusterMessages
 import ClusterModel
 import GRPCCore
 import GRPCNIOTransportHTTP2Posix
-import Glibc
-import LinuxSystem
 import Primitives
 import SwiftProtobuf
-import Synchronization
 import Testing
-import X509
 
 @testable import ClusterWire
 
 /// R26: over real connections, with clocks of the test's own.
 @Suite struct LapseTests {
-    private let begin = Timestamp(nanoseconds: 1_800_000_000_000_000_000)
-    private let cluster = ClusterID(value: 5)
-
-    /// Wall clocks that a test moves.
-    private final class TestClock: Sendable {
-        private let time: Mutex<Timestamp>
-        init(_ time: Timestamp) { self.time = Mutex(time) }
-        var now: Timestamp { time.withLock { $0 } }
-        func move(by duration: Duration) { time.withLock { $0 = $0 + duration } }
-    }
-
     /// Answers each message of a session with the number of messages so far.
     private struct Counting: WireDispatcher.SimpleServiceProtocol {
         func session(
@@ -38,48 +23,6 @@ import X509
                 try await response.write(.with { $0.assignments = .with { $0.sequence = count } })
             }
         }
-    }
-
-    private struct World {
-        var server: NodeListener.Server
-        var address: String
-        var worker: CredentialStore
-        var clock: TestClock
-        var cluster: Cluster
-    }
-
-    private func member(_ cluster: Cluster, _ node: UInt128, _ role: NodeRole, at now: Timestamp) throws -> Credentials
-    {
-        let joiner = try JoinerCredentials(at: now)
-        let identity = PeerIdentity(node: NodeID(value: node), role: role, cluster: cluster.id)
-        return try Credentials(
-            certificatePEM: cluster.issue(joiner.certificate.publicKey, to: identity, at: now).pem(),
-            keyPEM: joiner.keyPEM(), rootsPEM: cluster.authority.trusted)
-    }
-
-    private func world(validity: Duration) throws -> World {
-        let root = try CertificateAuthority(generatingFor: cluster, at: begin)
-        let authority = Authority(rootCertificate: try root.certificatePEM(), signingKey: try root.keyPEM())
-        var cluster = Cluster(id: cluster, authority: authority, addressPools: [])
-        let clock = TestClock(begin)
-        let manager = CredentialStore(try member(cluster, 1, .manager, at: begin)) { clock.now }
-        cluster.spec.certificateValidity = validity
-        let worker = CredentialStore(try member(cluster, 2, .worker, at: begin)) { clock.now }
-        let socket = try InternetSocket.listenTCP("127.0.0.1", port: 0).release()
-        let server = try NodeListener.server(
-            listener: socket, credentials: manager, acceptsJoiners: { true },
-            standing: { .member($0.role) }, onRefusal: { _ in }, services: [Counting()])
-        return World(
-            server: server, address: "127.0.0.1:\(port(of: socket))", worker: worker, clock: clock, cluster: cluster)
-    }
-
-    private func port(of socket: Int32) -> UInt16 {
-        var address = sockaddr_in()
-        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-        withUnsafeMutablePointer(to: &address) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { _ = getsockname(socket, $0, &length) }
-        }
-        return UInt16(bigEndian: address.sin_port)
     }
 
     /// One message, or the refusal of it.
@@ -98,7 +41,7 @@ import X509
     }
 
     private func running(
-        _ world: World, _ body: @escaping @Sendable (NodeConnections) async throws -> Void
+        _ world: WireWorld, _ body: @escaping @Sendable (NodeConnections) async throws -> Void
     ) async throws {
         let connections = NodeConnections(credentials: world.worker)
         defer { connections.close() }
@@ -109,7 +52,7 @@ import X509
     }
 
     @Test func aMemberWhoseCertificateRanOutIsToldWhatToDoAndARenewalOpensTheDoor() async throws {
-        let world = try world(validity: .seconds(3600))
+        let world = try WireWorld(validity: .seconds(3600), services: [Counting()])
         try await running(world) { connections in
             #expect(try await ask(connections, world.address) == 1)
             world.clock.move(by: .seconds(3601))
@@ -117,7 +60,7 @@ import X509
             #expect(refusal?.code == .unauthenticated)
             #expect(refusal?.message.contains("expired at") == true)
             #expect(refusal?.message.contains("swarmctl join --renew TOKEN") == true)
-            world.worker.replace(with: try member(world.cluster, 2, .worker, at: world.clock.now))
+            world.worker.replace(with: try world.member(2, .worker))
             // The connection of before still is of the old certificate.
             await #expect(throws: RPCError.self) { try await ask(connections, world.address) }
             connections.close()
@@ -127,7 +70,7 @@ import X509
 
     /// A stream that was begun in time takes no message after that.
     @Test func aStreamEndsWithItsCertificate() async throws {
-        let world = try world(validity: .seconds(3600))
+        let world = try WireWorld(validity: .seconds(3600), services: [Counting()])
         try await running(world) { connections in
             let client = WireDispatcher.Client(wrapping: try connections.client(to: world.address))
             let (turns, next) = AsyncStream.makeStream(of: Void.self)
@@ -152,7 +95,7 @@ import X509
 
     /// The worker has renewed its certificate, the manager has not: it is shown what is presented now.
     @Test func aConnectionToAnExpiredPeerIsNotKept() async throws {
-        let world = try world(validity: .seconds(400 * 86_400))
+        let world = try WireWorld(validity: .seconds(400 * 86_400), services: [Counting()])
         try await running(world) { connections in
             #expect(try await ask(connections, world.address) == 1)
             world.clock.move(by: .seconds(91 * 86_400))
@@ -166,7 +109,7 @@ import X509
 
     /// R27: the other end's certificate is of a time that has not come here.
     @Test func aManagerFromTheFutureIsNamedWithBothClocks() async throws {
-        let world = try world(validity: .seconds(3600))
+        let world = try WireWorld(validity: .seconds(3600), services: [Counting()])
         try await running(world) { connections in
             world.clock.move(by: .seconds(-86_400))
             await #expect(throws: RPCError.self) { try await ask(connections, world.address) }

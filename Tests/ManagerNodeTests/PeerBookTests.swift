@@ -1,3 +1,4 @@
+import ClusterMessages
 import ClusterModel
 import ClusterState
 import Consensus
@@ -31,29 +32,28 @@ import Testing
         #expect(book.address(of: 7, stored: "c:1") == "b:1")
     }
 
-    /// R28b: as long as the original has a stream, a copy with its certificate gets none.
+    /// R28b: as long as the original has a link, a copy with its certificate gets none.
     @Test func oneMachineAtATimeSpeaksForAMember() {
         let book = PeerBook([:])
-        #expect(book.beginStream(7, at: "a:1") && book.beginStream(7, at: "a:1"))
-        #expect(!book.beginStream(7, at: "b:1"))
-        #expect(book.beginStream(8, at: "b:1"))
-        book.endStream(7, at: "a:1")
-        #expect(!book.beginStream(7, at: "b:1"))
-        book.endStream(7, at: "a:1")
+        #expect(book.beginLink(7, at: "a:1") && book.beginLink(7, at: "a:1"))
+        #expect(!book.beginLink(7, at: "b:1"))
+        #expect(book.beginLink(8, at: "b:1"))
+        book.endLink(7, at: "a:1")
+        #expect(!book.beginLink(7, at: "b:1"))
+        book.endLink(7, at: "a:1")
         // It has moved.
-        #expect(book.beginStream(7, at: "b:1"))
-        #expect(!book.beginStream(7, at: "a:1"))
+        #expect(book.beginLink(7, at: "b:1"))
+        #expect(!book.beginLink(7, at: "a:1"))
     }
 
-    @Test func anAnnouncementTravelsAsMetadata() {
+    @Test func anAnnouncementTravelsInTheHello() {
         let announcement = PeerAnnouncement(member: .max, address: "n1.example:2377")
-        #expect(PeerAnnouncement(announcement.metadata) == announcement)
-        #expect(PeerAnnouncement(Metadata()) == nil)
+        #expect(PeerAnnouncement(announcement.hello(.messages)) == announcement)
+        #expect(PeerAnnouncement(WireLinkHello()) == nil)
         for address in ["", "n1", ":2377", "n1:70000", String(repeating: "n", count: 260) + ":1"] {
-            #expect(PeerAnnouncement(PeerAnnouncement(member: 1, address: address).metadata) == nil, "\(address)")
+            #expect(
+                PeerAnnouncement(PeerAnnouncement(member: 1, address: address).hello(.messages)) == nil, "\(address)")
         }
-        let other: Metadata = ["swarm-member": "-1", "swarm-address": "n1:1"]
-        #expect(PeerAnnouncement(other) == nil)
     }
 
     /// Addresses change hands, certificates do not.

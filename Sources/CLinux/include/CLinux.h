@@ -21,8 +21,9 @@ int clinux_unshare(int flags);
 int clinux_setns(int fd, int flags);
 int clinux_pivot_root(const char *new_root, const char *put_old);
 int clinux_pidfd_open(pid_t pid);
-// mallopt(M_ARENA_MAX): how many heaps the threads share.
-void clinux_limit_heaps(int count);
+/// mallopt(3): how many heaps the threads share, what may be free at the top of one before the kernel gets it back, and from
+/// what size on a block is a mapping of its own.
+void clinux_tune_heaps(int count, int trim_bytes, int mapped_bytes);
 int clinux_pidfd_send_signal(int pidfd, int signal);
 /// Starts a program whose descriptor i is fds[i], which has no other one, no blocked signal and default dispositions.
 /// executable_fd is what runs; argv[0] is only its name. Returns 0 or an errno value; errno is not set.

@@ -1,4 +1,4 @@
-/// From managers to the leader. Callers: managers; leave also the node that leaves.
+/// To the leader. Callers: the node that leaves.
 
 // DO NOT EDIT.
 // swift-format-ignore-file
@@ -23,19 +23,6 @@ public enum WireControl: Sendable {
     public static let descriptor = GRPCCore.ServiceDescriptor(fullyQualifiedService: "swarm.v1.Control")
     /// Namespace for method metadata.
     public enum Method: Sendable {
-        /// Namespace for "Propose" metadata.
-        public enum Propose: Sendable {
-            /// Request type for "Propose".
-            public typealias Input = WireProposals
-            /// Response type for "Propose".
-            public typealias Output = WireOutcomes
-            /// Descriptor for "Propose".
-            public static let descriptor = GRPCCore.MethodDescriptor(
-                service: GRPCCore.ServiceDescriptor(fullyQualifiedService: "swarm.v1.Control"),
-                method: "Propose",
-                type: .bidirectionalStreaming
-            )
-        }
         /// Namespace for "Leave" metadata.
         public enum Leave: Sendable {
             /// Request type for "Leave".
@@ -51,7 +38,6 @@ public enum WireControl: Sendable {
         }
         /// Descriptors for all methods in the "swarm.v1.Control" service.
         public static let descriptors: [GRPCCore.MethodDescriptor] = [
-            Propose.descriptor,
             Leave.descriptor
         ]
     }
@@ -79,24 +65,6 @@ extension WireControl {
     /// Where possible, prefer using the stricter, less-verbose ``ServiceProtocol``
     /// or ``SimpleServiceProtocol`` instead.
     public protocol StreamingServiceProtocol: GRPCCore.RegistrableRPCService {
-        /// Handle the "Propose" method.
-        ///
-        /// > Source IDL Documentation:
-        /// >
-        /// > One stream for each follower; outcomes come in any order.
-        ///
-        /// - Parameters:
-        ///   - request: A streaming request of `WireProposals` messages.
-        ///   - context: Context providing information about the RPC.
-        /// - Throws: Any error which occurred during the processing of the request. Thrown errors
-        ///     of type `RPCError` are mapped to appropriate statuses. All other errors are converted
-        ///     to an internal error.
-        /// - Returns: A streaming response of `WireOutcomes` messages.
-        func propose(
-            request: GRPCCore.StreamingServerRequest<WireProposals>,
-            context: GRPCCore.ServerContext
-        ) async throws -> GRPCCore.StreamingServerResponse<WireOutcomes>
-
         /// Handle the "Leave" method.
         ///
         /// - Parameters:
@@ -120,24 +88,6 @@ extension WireControl {
     /// the ``SimpleServiceProtocol``. If you need fine grained control over your RPCs then
     /// use ``StreamingServiceProtocol``.
     public protocol ServiceProtocol: WireControl.StreamingServiceProtocol {
-        /// Handle the "Propose" method.
-        ///
-        /// > Source IDL Documentation:
-        /// >
-        /// > One stream for each follower; outcomes come in any order.
-        ///
-        /// - Parameters:
-        ///   - request: A streaming request of `WireProposals` messages.
-        ///   - context: Context providing information about the RPC.
-        /// - Throws: Any error which occurred during the processing of the request. Thrown errors
-        ///     of type `RPCError` are mapped to appropriate statuses. All other errors are converted
-        ///     to an internal error.
-        /// - Returns: A streaming response of `WireOutcomes` messages.
-        func propose(
-            request: GRPCCore.StreamingServerRequest<WireProposals>,
-            context: GRPCCore.ServerContext
-        ) async throws -> GRPCCore.StreamingServerResponse<WireOutcomes>
-
         /// Handle the "Leave" method.
         ///
         /// - Parameters:
@@ -159,25 +109,6 @@ extension WireControl {
     /// doesn't provide access to request or response metadata. If you need access to these
     /// then use ``ServiceProtocol`` instead.
     public protocol SimpleServiceProtocol: WireControl.ServiceProtocol {
-        /// Handle the "Propose" method.
-        ///
-        /// > Source IDL Documentation:
-        /// >
-        /// > One stream for each follower; outcomes come in any order.
-        ///
-        /// - Parameters:
-        ///   - request: A stream of `WireProposals` messages.
-        ///   - response: A response stream of `WireOutcomes` messages.
-        ///   - context: Context providing information about the RPC.
-        /// - Throws: Any error which occurred during the processing of the request. Thrown errors
-        ///     of type `RPCError` are mapped to appropriate statuses. All other errors are converted
-        ///     to an internal error.
-        func propose(
-            request: GRPCCore.RPCAsyncSequence<WireProposals, any Swift.Error>,
-            response: GRPCCore.RPCWriter<WireOutcomes>,
-            context: GRPCCore.ServerContext
-        ) async throws
-
         /// Handle the "Leave" method.
         ///
         /// - Parameters:
@@ -198,17 +129,6 @@ extension WireControl {
 @available(macOS 15.0, iOS 18.0, watchOS 11.0, tvOS 18.0, visionOS 2.0, *)
 extension WireControl.StreamingServiceProtocol {
     public func registerMethods<Transport>(with router: inout GRPCCore.RPCRouter<Transport>) where Transport: GRPCCore.ServerTransport {
-        router.registerHandler(
-            forMethod: WireControl.Method.Propose.descriptor,
-            deserializer: GRPCProtobuf.ProtobufDeserializer<WireProposals>(),
-            serializer: GRPCProtobuf.ProtobufSerializer<WireOutcomes>(),
-            handler: { request, context in
-                try await self.propose(
-                    request: request,
-                    context: context
-                )
-            }
-        )
         router.registerHandler(
             forMethod: WireControl.Method.Leave.descriptor,
             deserializer: GRPCProtobuf.ProtobufDeserializer<WireLeaveRequest>(),
@@ -241,23 +161,6 @@ extension WireControl.ServiceProtocol {
 // Default implementation of methods from 'ServiceProtocol'.
 @available(macOS 15.0, iOS 18.0, watchOS 11.0, tvOS 18.0, visionOS 2.0, *)
 extension WireControl.SimpleServiceProtocol {
-    public func propose(
-        request: GRPCCore.StreamingServerRequest<WireProposals>,
-        context: GRPCCore.ServerContext
-    ) async throws -> GRPCCore.StreamingServerResponse<WireOutcomes> {
-        return GRPCCore.StreamingServerResponse<WireOutcomes>(
-            metadata: [:],
-            producer: { writer in
-                try await self.propose(
-                    request: request.messages,
-                    response: writer,
-                    context: context
-                )
-                return [:]
-            }
-        )
-    }
-
     public func leave(
         request: GRPCCore.ServerRequest<WireLeaveRequest>,
         context: GRPCCore.ServerContext
@@ -281,29 +184,6 @@ extension WireControl {
     /// You don't need to implement this protocol directly, use the generated
     /// implementation, ``Client``.
     public protocol ClientProtocol: Sendable {
-        /// Call the "Propose" method.
-        ///
-        /// > Source IDL Documentation:
-        /// >
-        /// > One stream for each follower; outcomes come in any order.
-        ///
-        /// - Parameters:
-        ///   - request: A streaming request producing `WireProposals` messages.
-        ///   - serializer: A serializer for `WireProposals` messages.
-        ///   - deserializer: A deserializer for `WireOutcomes` messages.
-        ///   - options: Options to apply to this RPC.
-        ///   - handleResponse: A closure which handles the response and returns its result to
-        ///       the caller. Returning from the closure will cancel the RPC if it hasn't
-        ///       already finished.
-        /// - Returns: The result of `handleResponse`.
-        func propose<Result>(
-            request: GRPCCore.StreamingClientRequest<WireProposals>,
-            serializer: some GRPCCore.MessageSerializer<WireProposals>,
-            deserializer: some GRPCCore.MessageDeserializer<WireOutcomes>,
-            options: GRPCCore.CallOptions,
-            onResponse handleResponse: @Sendable @escaping (GRPCCore.StreamingClientResponse<WireOutcomes>) async throws -> Result
-        ) async throws -> Result where Result: Sendable
-
         /// Call the "Leave" method.
         ///
         /// - Parameters:
@@ -338,38 +218,6 @@ extension WireControl {
         ///   - client: A `GRPCCore.GRPCClient` providing a communication channel to the service.
         public init(wrapping client: GRPCCore.GRPCClient<Transport>) {
             self.client = client
-        }
-
-        /// Call the "Propose" method.
-        ///
-        /// > Source IDL Documentation:
-        /// >
-        /// > One stream for each follower; outcomes come in any order.
-        ///
-        /// - Parameters:
-        ///   - request: A streaming request producing `WireProposals` messages.
-        ///   - serializer: A serializer for `WireProposals` messages.
-        ///   - deserializer: A deserializer for `WireOutcomes` messages.
-        ///   - options: Options to apply to this RPC.
-        ///   - handleResponse: A closure which handles the response and returns its result to
-        ///       the caller. Returning from the closure will cancel the RPC if it hasn't
-        ///       already finished.
-        /// - Returns: The result of `handleResponse`.
-        public func propose<Result>(
-            request: GRPCCore.StreamingClientRequest<WireProposals>,
-            serializer: some GRPCCore.MessageSerializer<WireProposals>,
-            deserializer: some GRPCCore.MessageDeserializer<WireOutcomes>,
-            options: GRPCCore.CallOptions = .defaults,
-            onResponse handleResponse: @Sendable @escaping (GRPCCore.StreamingClientResponse<WireOutcomes>) async throws -> Result
-        ) async throws -> Result where Result: Sendable {
-            try await self.client.bidirectionalStreaming(
-                request: request,
-                descriptor: WireControl.Method.Propose.descriptor,
-                serializer: serializer,
-                deserializer: deserializer,
-                options: options,
-                onResponse: handleResponse
-            )
         }
 
         /// Call the "Leave" method.
@@ -407,33 +255,6 @@ extension WireControl {
 // Helpers providing default arguments to 'ClientProtocol' methods.
 @available(macOS 15.0, iOS 18.0, watchOS 11.0, tvOS 18.0, visionOS 2.0, *)
 extension WireControl.ClientProtocol {
-    /// Call the "Propose" method.
-    ///
-    /// > Source IDL Documentation:
-    /// >
-    /// > One stream for each follower; outcomes come in any order.
-    ///
-    /// - Parameters:
-    ///   - request: A streaming request producing `WireProposals` messages.
-    ///   - options: Options to apply to this RPC.
-    ///   - handleResponse: A closure which handles the response and returns its result to
-    ///       the caller. Returning from the closure will cancel the RPC if it hasn't
-    ///       already finished.
-    /// - Returns: The result of `handleResponse`.
-    public func propose<Result>(
-        request: GRPCCore.StreamingClientRequest<WireProposals>,
-        options: GRPCCore.CallOptions = .defaults,
-        onResponse handleResponse: @Sendable @escaping (GRPCCore.StreamingClientResponse<WireOutcomes>) async throws -> Result
-    ) async throws -> Result where Result: Sendable {
-        try await self.propose(
-            request: request,
-            serializer: GRPCProtobuf.ProtobufSerializer<WireProposals>(),
-            deserializer: GRPCProtobuf.ProtobufDeserializer<WireOutcomes>(),
-            options: options,
-            onResponse: handleResponse
-        )
-    }
-
     /// Call the "Leave" method.
     ///
     /// - Parameters:
@@ -463,38 +284,6 @@ extension WireControl.ClientProtocol {
 // Helpers providing sugared APIs for 'ClientProtocol' methods.
 @available(macOS 15.0, iOS 18.0, watchOS 11.0, tvOS 18.0, visionOS 2.0, *)
 extension WireControl.ClientProtocol {
-    /// Call the "Propose" method.
-    ///
-    /// > Source IDL Documentation:
-    /// >
-    /// > One stream for each follower; outcomes come in any order.
-    ///
-    /// - Parameters:
-    ///   - metadata: Additional metadata to send, defaults to empty.
-    ///   - options: Options to apply to this RPC, defaults to `.defaults`.
-    ///   - producer: A closure producing request messages to send to the server. Returning
-    ///       from the closure closes the request stream.
-    ///   - handleResponse: A closure which handles the response and returns its result to
-    ///       the caller. Returning from the closure will cancel the RPC if it hasn't
-    ///       already finished.
-    /// - Returns: The result of `handleResponse`.
-    public func propose<Result>(
-        metadata: GRPCCore.Metadata = [:],
-        options: GRPCCore.CallOptions = .defaults,
-        requestProducer producer: @Sendable @escaping (GRPCCore.RPCWriter<WireProposals>) async throws -> Void,
-        onResponse handleResponse: @Sendable @escaping (GRPCCore.StreamingClientResponse<WireOutcomes>) async throws -> Result
-    ) async throws -> Result where Result: Sendable {
-        let request = GRPCCore.StreamingClientRequest<WireProposals>(
-            metadata: metadata,
-            producer: producer
-        )
-        return try await self.propose(
-            request: request,
-            options: options,
-            onResponse: handleResponse
-        )
-    }
-
     /// Call the "Leave" method.
     ///
     /// - Parameters:

@@ -1,4 +1,4 @@
-/// Between managers. Callers: managers.
+/// Between managers: what is too large for a link. Callers: managers.
 
 // DO NOT EDIT.
 // swift-format-ignore-file
@@ -23,32 +23,6 @@ public enum WireRaft: Sendable {
     public static let descriptor = GRPCCore.ServiceDescriptor(fullyQualifiedService: "swarm.v1.Raft")
     /// Namespace for method metadata.
     public enum Method: Sendable {
-        /// Namespace for "Messages" metadata.
-        public enum Messages: Sendable {
-            /// Request type for "Messages".
-            public typealias Input = WireRaftMessage
-            /// Response type for "Messages".
-            public typealias Output = WireRaftStreamEnd
-            /// Descriptor for "Messages".
-            public static let descriptor = GRPCCore.MethodDescriptor(
-                service: GRPCCore.ServiceDescriptor(fullyQualifiedService: "swarm.v1.Raft"),
-                method: "Messages",
-                type: .clientStreaming
-            )
-        }
-        /// Namespace for "Heartbeats" metadata.
-        public enum Heartbeats: Sendable {
-            /// Request type for "Heartbeats".
-            public typealias Input = WireRaftMessage
-            /// Response type for "Heartbeats".
-            public typealias Output = WireRaftStreamEnd
-            /// Descriptor for "Heartbeats".
-            public static let descriptor = GRPCCore.MethodDescriptor(
-                service: GRPCCore.ServiceDescriptor(fullyQualifiedService: "swarm.v1.Raft"),
-                method: "Heartbeats",
-                type: .clientStreaming
-            )
-        }
         /// Namespace for "InstallSnapshot" metadata.
         public enum InstallSnapshot: Sendable {
             /// Request type for "InstallSnapshot".
@@ -64,8 +38,6 @@ public enum WireRaft: Sendable {
         }
         /// Descriptors for all methods in the "swarm.v1.Raft" service.
         public static let descriptors: [GRPCCore.MethodDescriptor] = [
-            Messages.descriptor,
-            Heartbeats.descriptor,
             InstallSnapshot.descriptor
         ]
     }
@@ -93,42 +65,6 @@ extension WireRaft {
     /// Where possible, prefer using the stricter, less-verbose ``ServiceProtocol``
     /// or ``SimpleServiceProtocol`` instead.
     public protocol StreamingServiceProtocol: GRPCCore.RegistrableRPCService {
-        /// Handle the "Messages" method.
-        ///
-        /// > Source IDL Documentation:
-        /// >
-        /// > Everything but heartbeats, in order.
-        ///
-        /// - Parameters:
-        ///   - request: A streaming request of `WireRaftMessage` messages.
-        ///   - context: Context providing information about the RPC.
-        /// - Throws: Any error which occurred during the processing of the request. Thrown errors
-        ///     of type `RPCError` are mapped to appropriate statuses. All other errors are converted
-        ///     to an internal error.
-        /// - Returns: A streaming response of `WireRaftStreamEnd` messages.
-        func messages(
-            request: GRPCCore.StreamingServerRequest<WireRaftMessage>,
-            context: GRPCCore.ServerContext
-        ) async throws -> GRPCCore.StreamingServerResponse<WireRaftStreamEnd>
-
-        /// Handle the "Heartbeats" method.
-        ///
-        /// > Source IDL Documentation:
-        /// >
-        /// > On a stream of its own, so that a large append never delays one.
-        ///
-        /// - Parameters:
-        ///   - request: A streaming request of `WireRaftMessage` messages.
-        ///   - context: Context providing information about the RPC.
-        /// - Throws: Any error which occurred during the processing of the request. Thrown errors
-        ///     of type `RPCError` are mapped to appropriate statuses. All other errors are converted
-        ///     to an internal error.
-        /// - Returns: A streaming response of `WireRaftStreamEnd` messages.
-        func heartbeats(
-            request: GRPCCore.StreamingServerRequest<WireRaftMessage>,
-            context: GRPCCore.ServerContext
-        ) async throws -> GRPCCore.StreamingServerResponse<WireRaftStreamEnd>
-
         /// Handle the "InstallSnapshot" method.
         ///
         /// - Parameters:
@@ -152,42 +88,6 @@ extension WireRaft {
     /// the ``SimpleServiceProtocol``. If you need fine grained control over your RPCs then
     /// use ``StreamingServiceProtocol``.
     public protocol ServiceProtocol: WireRaft.StreamingServiceProtocol {
-        /// Handle the "Messages" method.
-        ///
-        /// > Source IDL Documentation:
-        /// >
-        /// > Everything but heartbeats, in order.
-        ///
-        /// - Parameters:
-        ///   - request: A streaming request of `WireRaftMessage` messages.
-        ///   - context: Context providing information about the RPC.
-        /// - Throws: Any error which occurred during the processing of the request. Thrown errors
-        ///     of type `RPCError` are mapped to appropriate statuses. All other errors are converted
-        ///     to an internal error.
-        /// - Returns: A response containing a single `WireRaftStreamEnd` message.
-        func messages(
-            request: GRPCCore.StreamingServerRequest<WireRaftMessage>,
-            context: GRPCCore.ServerContext
-        ) async throws -> GRPCCore.ServerResponse<WireRaftStreamEnd>
-
-        /// Handle the "Heartbeats" method.
-        ///
-        /// > Source IDL Documentation:
-        /// >
-        /// > On a stream of its own, so that a large append never delays one.
-        ///
-        /// - Parameters:
-        ///   - request: A streaming request of `WireRaftMessage` messages.
-        ///   - context: Context providing information about the RPC.
-        /// - Throws: Any error which occurred during the processing of the request. Thrown errors
-        ///     of type `RPCError` are mapped to appropriate statuses. All other errors are converted
-        ///     to an internal error.
-        /// - Returns: A response containing a single `WireRaftStreamEnd` message.
-        func heartbeats(
-            request: GRPCCore.StreamingServerRequest<WireRaftMessage>,
-            context: GRPCCore.ServerContext
-        ) async throws -> GRPCCore.ServerResponse<WireRaftStreamEnd>
-
         /// Handle the "InstallSnapshot" method.
         ///
         /// - Parameters:
@@ -209,42 +109,6 @@ extension WireRaft {
     /// doesn't provide access to request or response metadata. If you need access to these
     /// then use ``ServiceProtocol`` instead.
     public protocol SimpleServiceProtocol: WireRaft.ServiceProtocol {
-        /// Handle the "Messages" method.
-        ///
-        /// > Source IDL Documentation:
-        /// >
-        /// > Everything but heartbeats, in order.
-        ///
-        /// - Parameters:
-        ///   - request: A stream of `WireRaftMessage` messages.
-        ///   - context: Context providing information about the RPC.
-        /// - Throws: Any error which occurred during the processing of the request. Thrown errors
-        ///     of type `RPCError` are mapped to appropriate statuses. All other errors are converted
-        ///     to an internal error.
-        /// - Returns: A `WireRaftStreamEnd` to respond with.
-        func messages(
-            request: GRPCCore.RPCAsyncSequence<WireRaftMessage, any Swift.Error>,
-            context: GRPCCore.ServerContext
-        ) async throws -> WireRaftStreamEnd
-
-        /// Handle the "Heartbeats" method.
-        ///
-        /// > Source IDL Documentation:
-        /// >
-        /// > On a stream of its own, so that a large append never delays one.
-        ///
-        /// - Parameters:
-        ///   - request: A stream of `WireRaftMessage` messages.
-        ///   - context: Context providing information about the RPC.
-        /// - Throws: Any error which occurred during the processing of the request. Thrown errors
-        ///     of type `RPCError` are mapped to appropriate statuses. All other errors are converted
-        ///     to an internal error.
-        /// - Returns: A `WireRaftStreamEnd` to respond with.
-        func heartbeats(
-            request: GRPCCore.RPCAsyncSequence<WireRaftMessage, any Swift.Error>,
-            context: GRPCCore.ServerContext
-        ) async throws -> WireRaftStreamEnd
-
         /// Handle the "InstallSnapshot" method.
         ///
         /// - Parameters:
@@ -266,28 +130,6 @@ extension WireRaft {
 extension WireRaft.StreamingServiceProtocol {
     public func registerMethods<Transport>(with router: inout GRPCCore.RPCRouter<Transport>) where Transport: GRPCCore.ServerTransport {
         router.registerHandler(
-            forMethod: WireRaft.Method.Messages.descriptor,
-            deserializer: GRPCProtobuf.ProtobufDeserializer<WireRaftMessage>(),
-            serializer: GRPCProtobuf.ProtobufSerializer<WireRaftStreamEnd>(),
-            handler: { request, context in
-                try await self.messages(
-                    request: request,
-                    context: context
-                )
-            }
-        )
-        router.registerHandler(
-            forMethod: WireRaft.Method.Heartbeats.descriptor,
-            deserializer: GRPCProtobuf.ProtobufDeserializer<WireRaftMessage>(),
-            serializer: GRPCProtobuf.ProtobufSerializer<WireRaftStreamEnd>(),
-            handler: { request, context in
-                try await self.heartbeats(
-                    request: request,
-                    context: context
-                )
-            }
-        )
-        router.registerHandler(
             forMethod: WireRaft.Method.InstallSnapshot.descriptor,
             deserializer: GRPCProtobuf.ProtobufDeserializer<WireRaftSnapshotPiece>(),
             serializer: GRPCProtobuf.ProtobufSerializer<WireRaftStreamEnd>(),
@@ -304,28 +146,6 @@ extension WireRaft.StreamingServiceProtocol {
 // Default implementation of streaming methods from 'StreamingServiceProtocol'.
 @available(macOS 15.0, iOS 18.0, watchOS 11.0, tvOS 18.0, visionOS 2.0, *)
 extension WireRaft.ServiceProtocol {
-    public func messages(
-        request: GRPCCore.StreamingServerRequest<WireRaftMessage>,
-        context: GRPCCore.ServerContext
-    ) async throws -> GRPCCore.StreamingServerResponse<WireRaftStreamEnd> {
-        let response = try await self.messages(
-            request: request,
-            context: context
-        )
-        return GRPCCore.StreamingServerResponse(single: response)
-    }
-
-    public func heartbeats(
-        request: GRPCCore.StreamingServerRequest<WireRaftMessage>,
-        context: GRPCCore.ServerContext
-    ) async throws -> GRPCCore.StreamingServerResponse<WireRaftStreamEnd> {
-        let response = try await self.heartbeats(
-            request: request,
-            context: context
-        )
-        return GRPCCore.StreamingServerResponse(single: response)
-    }
-
     public func installSnapshot(
         request: GRPCCore.StreamingServerRequest<WireRaftSnapshotPiece>,
         context: GRPCCore.ServerContext
@@ -341,32 +161,6 @@ extension WireRaft.ServiceProtocol {
 // Default implementation of methods from 'ServiceProtocol'.
 @available(macOS 15.0, iOS 18.0, watchOS 11.0, tvOS 18.0, visionOS 2.0, *)
 extension WireRaft.SimpleServiceProtocol {
-    public func messages(
-        request: GRPCCore.StreamingServerRequest<WireRaftMessage>,
-        context: GRPCCore.ServerContext
-    ) async throws -> GRPCCore.ServerResponse<WireRaftStreamEnd> {
-        return GRPCCore.ServerResponse<WireRaftStreamEnd>(
-            message: try await self.messages(
-                request: request.messages,
-                context: context
-            ),
-            metadata: [:]
-        )
-    }
-
-    public func heartbeats(
-        request: GRPCCore.StreamingServerRequest<WireRaftMessage>,
-        context: GRPCCore.ServerContext
-    ) async throws -> GRPCCore.ServerResponse<WireRaftStreamEnd> {
-        return GRPCCore.ServerResponse<WireRaftStreamEnd>(
-            message: try await self.heartbeats(
-                request: request.messages,
-                context: context
-            ),
-            metadata: [:]
-        )
-    }
-
     public func installSnapshot(
         request: GRPCCore.StreamingServerRequest<WireRaftSnapshotPiece>,
         context: GRPCCore.ServerContext
@@ -390,52 +184,6 @@ extension WireRaft {
     /// You don't need to implement this protocol directly, use the generated
     /// implementation, ``Client``.
     public protocol ClientProtocol: Sendable {
-        /// Call the "Messages" method.
-        ///
-        /// > Source IDL Documentation:
-        /// >
-        /// > Everything but heartbeats, in order.
-        ///
-        /// - Parameters:
-        ///   - request: A streaming request producing `WireRaftMessage` messages.
-        ///   - serializer: A serializer for `WireRaftMessage` messages.
-        ///   - deserializer: A deserializer for `WireRaftStreamEnd` messages.
-        ///   - options: Options to apply to this RPC.
-        ///   - handleResponse: A closure which handles the response and returns its result to
-        ///       the caller. Returning from the closure will cancel the RPC if it hasn't
-        ///       already finished.
-        /// - Returns: The result of `handleResponse`.
-        func messages<Result>(
-            request: GRPCCore.StreamingClientRequest<WireRaftMessage>,
-            serializer: some GRPCCore.MessageSerializer<WireRaftMessage>,
-            deserializer: some GRPCCore.MessageDeserializer<WireRaftStreamEnd>,
-            options: GRPCCore.CallOptions,
-            onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<WireRaftStreamEnd>) async throws -> Result
-        ) async throws -> Result where Result: Sendable
-
-        /// Call the "Heartbeats" method.
-        ///
-        /// > Source IDL Documentation:
-        /// >
-        /// > On a stream of its own, so that a large append never delays one.
-        ///
-        /// - Parameters:
-        ///   - request: A streaming request producing `WireRaftMessage` messages.
-        ///   - serializer: A serializer for `WireRaftMessage` messages.
-        ///   - deserializer: A deserializer for `WireRaftStreamEnd` messages.
-        ///   - options: Options to apply to this RPC.
-        ///   - handleResponse: A closure which handles the response and returns its result to
-        ///       the caller. Returning from the closure will cancel the RPC if it hasn't
-        ///       already finished.
-        /// - Returns: The result of `handleResponse`.
-        func heartbeats<Result>(
-            request: GRPCCore.StreamingClientRequest<WireRaftMessage>,
-            serializer: some GRPCCore.MessageSerializer<WireRaftMessage>,
-            deserializer: some GRPCCore.MessageDeserializer<WireRaftStreamEnd>,
-            options: GRPCCore.CallOptions,
-            onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<WireRaftStreamEnd>) async throws -> Result
-        ) async throws -> Result where Result: Sendable
-
         /// Call the "InstallSnapshot" method.
         ///
         /// - Parameters:
@@ -470,74 +218,6 @@ extension WireRaft {
         ///   - client: A `GRPCCore.GRPCClient` providing a communication channel to the service.
         public init(wrapping client: GRPCCore.GRPCClient<Transport>) {
             self.client = client
-        }
-
-        /// Call the "Messages" method.
-        ///
-        /// > Source IDL Documentation:
-        /// >
-        /// > Everything but heartbeats, in order.
-        ///
-        /// - Parameters:
-        ///   - request: A streaming request producing `WireRaftMessage` messages.
-        ///   - serializer: A serializer for `WireRaftMessage` messages.
-        ///   - deserializer: A deserializer for `WireRaftStreamEnd` messages.
-        ///   - options: Options to apply to this RPC.
-        ///   - handleResponse: A closure which handles the response and returns its result to
-        ///       the caller. Returning from the closure will cancel the RPC if it hasn't
-        ///       already finished.
-        /// - Returns: The result of `handleResponse`.
-        public func messages<Result>(
-            request: GRPCCore.StreamingClientRequest<WireRaftMessage>,
-            serializer: some GRPCCore.MessageSerializer<WireRaftMessage>,
-            deserializer: some GRPCCore.MessageDeserializer<WireRaftStreamEnd>,
-            options: GRPCCore.CallOptions = .defaults,
-            onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<WireRaftStreamEnd>) async throws -> Result = { response in
-                try response.message
-            }
-        ) async throws -> Result where Result: Sendable {
-            try await self.client.clientStreaming(
-                request: request,
-                descriptor: WireRaft.Method.Messages.descriptor,
-                serializer: serializer,
-                deserializer: deserializer,
-                options: options,
-                onResponse: handleResponse
-            )
-        }
-
-        /// Call the "Heartbeats" method.
-        ///
-        /// > Source IDL Documentation:
-        /// >
-        /// > On a stream of its own, so that a large append never delays one.
-        ///
-        /// - Parameters:
-        ///   - request: A streaming request producing `WireRaftMessage` messages.
-        ///   - serializer: A serializer for `WireRaftMessage` messages.
-        ///   - deserializer: A deserializer for `WireRaftStreamEnd` messages.
-        ///   - options: Options to apply to this RPC.
-        ///   - handleResponse: A closure which handles the response and returns its result to
-        ///       the caller. Returning from the closure will cancel the RPC if it hasn't
-        ///       already finished.
-        /// - Returns: The result of `handleResponse`.
-        public func heartbeats<Result>(
-            request: GRPCCore.StreamingClientRequest<WireRaftMessage>,
-            serializer: some GRPCCore.MessageSerializer<WireRaftMessage>,
-            deserializer: some GRPCCore.MessageDeserializer<WireRaftStreamEnd>,
-            options: GRPCCore.CallOptions = .defaults,
-            onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<WireRaftStreamEnd>) async throws -> Result = { response in
-                try response.message
-            }
-        ) async throws -> Result where Result: Sendable {
-            try await self.client.clientStreaming(
-                request: request,
-                descriptor: WireRaft.Method.Heartbeats.descriptor,
-                serializer: serializer,
-                deserializer: deserializer,
-                options: options,
-                onResponse: handleResponse
-            )
         }
 
         /// Call the "InstallSnapshot" method.
@@ -575,64 +255,6 @@ extension WireRaft {
 // Helpers providing default arguments to 'ClientProtocol' methods.
 @available(macOS 15.0, iOS 18.0, watchOS 11.0, tvOS 18.0, visionOS 2.0, *)
 extension WireRaft.ClientProtocol {
-    /// Call the "Messages" method.
-    ///
-    /// > Source IDL Documentation:
-    /// >
-    /// > Everything but heartbeats, in order.
-    ///
-    /// - Parameters:
-    ///   - request: A streaming request producing `WireRaftMessage` messages.
-    ///   - options: Options to apply to this RPC.
-    ///   - handleResponse: A closure which handles the response and returns its result to
-    ///       the caller. Returning from the closure will cancel the RPC if it hasn't
-    ///       already finished.
-    /// - Returns: The result of `handleResponse`.
-    public func messages<Result>(
-        request: GRPCCore.StreamingClientRequest<WireRaftMessage>,
-        options: GRPCCore.CallOptions = .defaults,
-        onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<WireRaftStreamEnd>) async throws -> Result = { response in
-            try response.message
-        }
-    ) async throws -> Result where Result: Sendable {
-        try await self.messages(
-            request: request,
-            serializer: GRPCProtobuf.ProtobufSerializer<WireRaftMessage>(),
-            deserializer: GRPCProtobuf.ProtobufDeserializer<WireRaftStreamEnd>(),
-            options: options,
-            onResponse: handleResponse
-        )
-    }
-
-    /// Call the "Heartbeats" method.
-    ///
-    /// > Source IDL Documentation:
-    /// >
-    /// > On a stream of its own, so that a large append never delays one.
-    ///
-    /// - Parameters:
-    ///   - request: A streaming request producing `WireRaftMessage` messages.
-    ///   - options: Options to apply to this RPC.
-    ///   - handleResponse: A closure which handles the response and returns its result to
-    ///       the caller. Returning from the closure will cancel the RPC if it hasn't
-    ///       already finished.
-    /// - Returns: The result of `handleResponse`.
-    public func heartbeats<Result>(
-        request: GRPCCore.StreamingClientRequest<WireRaftMessage>,
-        options: GRPCCore.CallOptions = .defaults,
-        onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<WireRaftStreamEnd>) async throws -> Result = { response in
-            try response.message
-        }
-    ) async throws -> Result where Result: Sendable {
-        try await self.heartbeats(
-            request: request,
-            serializer: GRPCProtobuf.ProtobufSerializer<WireRaftMessage>(),
-            deserializer: GRPCProtobuf.ProtobufDeserializer<WireRaftStreamEnd>(),
-            options: options,
-            onResponse: handleResponse
-        )
-    }
-
     /// Call the "InstallSnapshot" method.
     ///
     /// - Parameters:
@@ -662,74 +284,6 @@ extension WireRaft.ClientProtocol {
 // Helpers providing sugared APIs for 'ClientProtocol' methods.
 @available(macOS 15.0, iOS 18.0, watchOS 11.0, tvOS 18.0, visionOS 2.0, *)
 extension WireRaft.ClientProtocol {
-    /// Call the "Messages" method.
-    ///
-    /// > Source IDL Documentation:
-    /// >
-    /// > Everything but heartbeats, in order.
-    ///
-    /// - Parameters:
-    ///   - metadata: Additional metadata to send, defaults to empty.
-    ///   - options: Options to apply to this RPC, defaults to `.defaults`.
-    ///   - producer: A closure producing request messages to send to the server. Returning
-    ///       from the closure closes the request stream.
-    ///   - handleResponse: A closure which handles the response and returns its result to
-    ///       the caller. Returning from the closure will cancel the RPC if it hasn't
-    ///       already finished.
-    /// - Returns: The result of `handleResponse`.
-    public func messages<Result>(
-        metadata: GRPCCore.Metadata = [:],
-        options: GRPCCore.CallOptions = .defaults,
-        requestProducer producer: @Sendable @escaping (GRPCCore.RPCWriter<WireRaftMessage>) async throws -> Void,
-        onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<WireRaftStreamEnd>) async throws -> Result = { response in
-            try response.message
-        }
-    ) async throws -> Result where Result: Sendable {
-        let request = GRPCCore.StreamingClientRequest<WireRaftMessage>(
-            metadata: metadata,
-            producer: producer
-        )
-        return try await self.messages(
-            request: request,
-            options: options,
-            onResponse: handleResponse
-        )
-    }
-
-    /// Call the "Heartbeats" method.
-    ///
-    /// > Source IDL Documentation:
-    /// >
-    /// > On a stream of its own, so that a large append never delays one.
-    ///
-    /// - Parameters:
-    ///   - metadata: Additional metadata to send, defaults to empty.
-    ///   - options: Options to apply to this RPC, defaults to `.defaults`.
-    ///   - producer: A closure producing request messages to send to the server. Returning
-    ///       from the closure closes the request stream.
-    ///   - handleResponse: A closure which handles the response and returns its result to
-    ///       the caller. Returning from the closure will cancel the RPC if it hasn't
-    ///       already finished.
-    /// - Returns: The result of `handleResponse`.
-    public func heartbeats<Result>(
-        metadata: GRPCCore.Metadata = [:],
-        options: GRPCCore.CallOptions = .defaults,
-        requestProducer producer: @Sendable @escaping (GRPCCore.RPCWriter<WireRaftMessage>) async throws -> Void,
-        onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<WireRaftStreamEnd>) async throws -> Result = { response in
-            try response.message
-        }
-    ) async throws -> Result where Result: Sendable {
-        let request = GRPCCore.StreamingClientRequest<WireRaftMessage>(
-            metadata: metadata,
-            producer: producer
-        )
-        return try await self.heartbeats(
-            request: request,
-            options: options,
-            onResponse: handleResponse
-        )
-    }
-
     /// Call the "InstallSnapshot" method.
     ///
     /// - Parameters:

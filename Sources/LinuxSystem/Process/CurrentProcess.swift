@@ -34,11 +34,15 @@ public enum CurrentProcess {
         try checked(setsid())
     }
 
-    /// How many heaps the threads of this process share; to be called before there are others.
+    /// Sets how the C library keeps memory for the threads of this process; to be called before there are others.
     ///
-    /// The C library makes up to eight for each processor, and memory that one of them has freed serves no other.
-    public static func limitHeaps(to count: Int32) {
-        clinux_limit_heaps(count)
+    /// - Parameters:
+    ///   - heaps: how many the threads share. By itself there are up to eight for each processor, and memory that one of them
+    ///     has freed serves no other; with too few, threads wait for each other.
+    ///   - trimBytes: what may be free at the top of a heap before the kernel gets it back.
+    ///   - mappedBytes: a block from this size on is a mapping of its own: each costs two calls and a fault for each page.
+    public static func tuneHeaps(_ heaps: Int32, trimBytes: Int32, mappedBytes: Int32) {
+        clinux_tune_heaps(heaps, trimBytes, mappedBytes)
     }
 
     public static func setNoNewPrivileges() throws(Errno) {

@@ -12,7 +12,8 @@ final class ChangeMailbox: Sendable {
     private let state = Mutex(State())
     let bell = Bell()
 
-    func push(_ changes: [StateChange]) {
+    func push(_ all: [StateChange]) {
+        let changes = all.filter { !$0.isUnused }
         if changes.isEmpty { return }
         state.withLock { state in
             let isInstalled = changes.contains { $0.before == nil && $0.after == nil }

@@ -1,3 +1,4 @@
+import ClusterMessages
 import ClusterModel
 import ClusterState
 import ClusterWire
@@ -6,17 +7,16 @@ import GRPCCore
 import LinuxSystem
 import Logging
 import Primitives
+import SwiftProtobuf
 
-/// What a manager says of itself on each Raft stream that it opens.
+/// What a manager says of itself on each link that it opens.
 ///
-/// It is believed where the state says that the raft id belongs to the node of the stream's certificate.
+/// It is believed where the state says that the raft id belongs to the node of the link's certificate.
 struct PeerAnnouncement: Hashable {
     var member: RaftID
     /// `HOST:PORT`.
     var address: String
 
-    private static let memberKey = "swarm-member"
-    private static let addressKey = "swarm-address"
     /// A name in DNS has at most 253 characters.
     private static let addressBytes = 260
 
@@ -25,34 +25,35 @@ struct PeerAnnouncement: Hashable {
         self.address = address
     }
 
-    init?(_ metadata: Metadata) {
-        guard let member = metadata[stringValues: Self.memberKey].first(where: { _ in true }).flatMap({ RaftID($0) }),
-            let address = metadata[stringValues: Self.addressKey].first(where: { _ in true }),
-            address.utf8.count <= Self.addressBytes, (try? HostPort.split(address)) != nil
+    /// nil where the caller says nothing that could be meant.
+    init?(_ hello: WireLinkHello) {
+        guard hello.member != 0, hello.address.utf8.count <= Self.addressBytes,
+            (try? HostPort.split(hello.address)) != nil
         else { return nil }
-        self.init(member: member, address: address)
+        self.init(member: hello.member, address: hello.address)
     }
 
-    var metadata: Metadata {
-        var metadata = Metadata()
-        metadata.addString(String(member), forKey: Self.memberKey)
-        metadata.addString(address, forKey: Self.addressKey)
-        return metadata
+    func hello(_ lane: WireLinkLane) -> WireLinkHello {
+        .with {
+            $0.lane = lane
+            $0.member = member
+            $0.address = address
+        }
     }
 }
 
 extension Manager {
-    /// A manager's stream begins: from now on it is found where it says.
+    /// A manager's link begins: from now on it is found where it says.
     ///
-    /// - Returns: whether ``endStream(of:)`` is to follow.
-    /// - Throws: `RPCError` while another machine with the same identity has a stream here.
+    /// - Returns: whether ``endLink(of:)`` is to follow.
+    /// - Throws: `RPCError` while another machine with the same identity has a link here.
     func hear(_ announcement: PeerAnnouncement, from node: NodeID) throws -> Bool {
         let tables = tables
         // Who this manager's state does not know yet is found by the addresses of the token.
         guard announcement.member != settings.raftID, let stored = tables.node(ofMember: announcement.member),
             stored.id == node
         else { return false }
-        guard peers.beginStream(announcement.member, at: announcement.address) else {
+        guard peers.beginLink(announcement.member, at: announcement.address) else {
             throw RPCError(
                 code: .alreadyExists,
                 message: "another machine shows the identity of node \(node) and is alive: the one at "
@@ -64,8 +65,8 @@ extension Manager {
         return true
     }
 
-    func endStream(of announcement: PeerAnnouncement) {
-        peers.endStream(announcement.member, at: announcement.address)
+    func endLink(of announcement: PeerAnnouncement) {
+        peers.endLink(announcement.member, at: announcement.address)
     }
 
     /// The address of a manager, its own included, where the state says another one.

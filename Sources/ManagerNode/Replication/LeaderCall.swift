@@ -1,13 +1,12 @@
 import ClusterMessages
 import ClusterWire
 import Consensus
-import GRPCCore
 import LinuxSystem
 import Primitives
 import SwiftProtobuf
 import Synchronization
 
-/// One stream of proposals to one leader: what waits when the connection is free travels together.
+/// One link with proposals to one leader: what waits when the connection is free travels together.
 final class LeaderCall: Sendable {
     private struct Waiter {
         let continuation: CheckedContinuation<LogIndex, any Error>
@@ -24,7 +23,7 @@ final class LeaderCall: Sendable {
     /// `HOST:PORT` of the leader.
     let address: String
     private let state = Mutex(State())
-    private let bell = Bell()
+    private let bell = LinkBell()
 
     init(to address: String) {
         self.address = address
@@ -61,51 +60,46 @@ final class LeaderCall: Sendable {
         }
     }
 
-    /// Until the stream breaks, or is ended.
+    /// Until the link breaks, or is ended.
     func run(_ connections: NodeConnections) async {
+        let use = LinkUse(
+            next: { [self] in
+                takeUnsent().map { proposals in .with { $0.proposals = .with { $0.proposals = proposals } } }
+            },
+            receive: { [self] frame in
+                guard case .outcomes(let outcomes) = frame.frame else { return }
+                for outcome in outcomes.outcomes { take(outcome) }
+            })
+        let hello = WireLinkHello.with { $0.lane = .proposals }
         do {
-            let client = WireControl.Client(wrapping: try connections.client(to: address))
-            let request = StreamingClientRequest<WireProposals> { [self] writer in
-                for await _ in bell.rings {
-                    while let proposals = takeUnsent() {
-                        try await writer.write(.with { $0.proposals = proposals })
-                    }
-                }
-            }
             try await withThrowingTaskGroup(of: Void.self) { group in
-                group.addTask { [self] in
-                    try await client.propose(request: request) { response in
-                        for try await outcomes in response.messages {
-                            for outcome in outcomes.outcomes { self.take(outcome) }
-                        }
-                    }
-                }
+                group.addTask { [self] in try await connections.link(to: address, hello, bell, use) }
                 group.addTask { [self] in
                     while true {
                         try await Task.sleep(for: ManagerLimits.proposeTimeout / 20)
                         expire()
                     }
                 }
+                defer { group.cancelAll() }
                 try await group.next()
-                group.cancelAll()
             }
-            end("the leader ended the stream")
-        } catch let error as RPCError {
-            // Whatever its code: the stream is over, and no answer to a proposal.
-            end(error.message)
         } catch { end("\(error)") }
     }
 
     /// Whoever waits is told; what comes later is not taken.
     func end(_ reason: String) {
-        let waiters = state.withLock { state in
-            defer { state.waiters = [:] }
+        let (sent, unsent) = state.withLock { state in
+            defer {
+                state.waiters = [:]
+                state.unsent = []
+            }
             state.hasEnded = true
-            state.unsent = []
-            return state.waiters.values
+            let unsent = state.unsent.compactMap { state.waiters.removeValue(forKey: $0.number) }
+            return (Array(state.waiters.values), unsent)
         }
-        bell.finish()
-        for waiter in waiters { waiter.continuation.resume(throwing: LeaderCall.open(reason)) }
+        for waiter in sent { waiter.continuation.resume(throwing: LeaderCall.open(reason)) }
+        let failure = Failure(.unavailable, "the leader at \(address) was not reached: \(reason)")
+        for waiter in unsent { waiter.continuation.resume(throwing: failure) }
     }
 
     private static func open(_ reason: String) -> Failure {
@@ -136,8 +130,7 @@ final class LeaderCall: Sendable {
         case .notLeader, nil:
             waiter.continuation.resume(throwing: Failure(.unavailable, "the leader has changed"))
         case .refusal(let refusal):
-            waiter.continuation.resume(
-                throwing: Failure(Failure.Code(description: refusal.code), refusal.message))
+            waiter.continuation.resume(throwing: Failure(refusal))
         }
     }
 

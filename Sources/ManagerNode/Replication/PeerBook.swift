@@ -4,7 +4,7 @@ import Synchronization
 /// Where the other members are: what they say of themselves, what the state says, and what a joiner was told.
 ///
 /// A member that comes back with another address cannot write it to the state before the others reach it, so it names its
-/// address on each stream that it opens; its certificate proves who it is.
+/// address on each link that it opens; its certificate proves who it is.
 final class PeerBook: Sendable {
     private struct Announced {
         var address: String
@@ -13,8 +13,8 @@ final class PeerBook: Sendable {
     }
 
     private let told: [RaftID: String]
-    /// How many streams of a member are open here, by the address that they named.
-    private let streams = Mutex<[RaftID: [String: Int]]>([:])
+    /// How many links of a member are open here, by the address that they named.
+    private let links = Mutex<[RaftID: [String: Int]]>([:])
     private let announced = Mutex<[RaftID: Announced]>([:])
 
     /// - Parameter told: what a joiner knows before its state does.
@@ -22,27 +22,27 @@ final class PeerBook: Sendable {
         self.told = told
     }
 
-    /// A stream of the member's begins, by a machine at `address`: false while another machine speaks for the member. A
-    /// manager that has moved has ended its streams of before; the copy of a manager finds those of the original.
-    func beginStream(_ id: RaftID, at address: String) -> Bool {
-        streams.withLock { streams in
-            guard streams[id]?.keys.allSatisfy({ $0 == address }) ?? true else { return false }
-            streams[id, default: [:]][address, default: 0] += 1
+    /// A link of the member's begins, by a machine at `address`: false while another machine speaks for the member. A
+    /// manager that has moved has ended its links of before; the copy of a manager finds those of the original.
+    func beginLink(_ id: RaftID, at address: String) -> Bool {
+        links.withLock { links in
+            guard links[id]?.keys.allSatisfy({ $0 == address }) ?? true else { return false }
+            links[id, default: [:]][address, default: 0] += 1
             return true
         }
     }
 
-    func endStream(_ id: RaftID, at address: String) {
-        streams.withLock { streams in
-            guard let count = streams[id]?[address] else { return }
-            streams[id]?[address] = count > 1 ? count - 1 : nil
-            if streams[id]?.isEmpty == true { streams[id] = nil }
+    func endLink(_ id: RaftID, at address: String) {
+        links.withLock { links in
+            guard let count = links[id]?[address] else { return }
+            links[id]?[address] = count > 1 ? count - 1 : nil
+            if links[id]?.isEmpty == true { links[id] = nil }
         }
     }
 
     /// Whether the member speaks from another address than this one just now.
     func speaks(_ id: RaftID, elsewhereThan address: String) -> Bool {
-        streams.withLock { $0[id]?.keys.contains { $0 != address } ?? false }
+        links.withLock { $0[id]?.keys.contains { $0 != address } ?? false }
     }
 
     /// What was announced turned out to be a copy's.

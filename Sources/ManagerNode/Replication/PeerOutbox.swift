@@ -1,61 +1,45 @@
+import ClusterMessages
+import ClusterWire
 import Consensus
 import DequeModule
+import SwiftProtobuf
 import Synchronization
 
-/// Messages on their way to one peer. One call after the other takes from it: unlike an `AsyncStream` it outlives the
-/// cancellation of a reader, so a broken connection does not end it.
+/// Messages on their way to one peer. One link after the other takes from it; without one they wait.
 final class PeerOutbox: Sendable {
-    private struct State {
-        var messages: Deque<Consensus.Message> = []
-        var waiter: CheckedContinuation<Consensus.Message?, Never>?
-        var isFinished = false
-    }
-
-    private let state = Mutex(State())
+    private let messages = Mutex<Deque<Consensus.Message>>([])
+    let bell = LinkBell()
 
     /// False when the peer is too far behind: the message is dropped.
     func push(_ message: Consensus.Message) -> Bool {
-        let waiter: CheckedContinuation<Consensus.Message?, Never>?
-        let isTaken: Bool
-        (waiter, isTaken) = state.withLock { state in
-            if let waiter = state.waiter {
-                state.waiter = nil
-                return (waiter, true)
-            }
-            guard !state.isFinished, state.messages.count < ManagerLimits.peerMessages else { return (nil, false) }
-            state.messages.append(message)
-            return (nil, true)
+        let isTaken = messages.withLock { messages in
+            guard messages.count < ManagerLimits.peerMessages else { return false }
+            messages.append(message)
+            return true
         }
-        waiter?.resume(returning: message)
+        if isTaken { bell.ring() }
         return isTaken
     }
 
-    /// The next message; nil at the end, or when the reading task is cancelled.
-    func next() async -> Consensus.Message? {
-        await withTaskCancellationHandler {
-            await withCheckedContinuation { continuation in
-                let outcome: Consensus.Message?? = state.withLock { state in
-                    if let message = state.messages.popFirst() { return .some(message) }
-                    if state.isFinished || Task.isCancelled || state.waiter != nil { return .some(nil) }
-                    state.waiter = continuation
-                    return nil
-                }
-                if let outcome { continuation.resume(returning: outcome) }
+    /// All that waits, up to the limit of a frame.
+    func next() -> WireLinkFrame? {
+        let taken = messages.withLock { messages in
+            var taken: [Consensus.Message] = []
+            var bytes = 0
+            while let first = messages.first, taken.isEmpty || bytes + first.entryBytes <= ManagerLimits.frameBytes {
+                bytes += first.entryBytes
+                taken.append(first)
+                messages.removeFirst()
             }
-        } onCancel: {
-            takeWaiter()?.resume(returning: nil)
+            return taken
         }
+        return taken.isEmpty ? nil : .with { $0.messages = .with { $0.messages = taken.map(\.wire) } }
     }
+}
 
-    func finish() {
-        state.withLock { $0.isFinished = true }
-        takeWaiter()?.resume(returning: nil)
-    }
-
-    private func takeWaiter() -> CheckedContinuation<Consensus.Message?, Never>? {
-        state.withLock { state in
-            defer { state.waiter = nil }
-            return state.waiter
-        }
+extension Consensus.Message {
+    fileprivate var entryBytes: Int {
+        guard case .append(let append) = payload else { return 0 }
+        return append.entries.reduce(0) { $0 + $1.data.count }
     }
 }

@@ -7,10 +7,8 @@ import Primitives
 import SwiftProtobuf
 import Synchronization
 
-/// Carries Raft's messages to the other managers: one stream for heartbeats, one for everything else, to each.
+/// Carries Raft's messages to the other managers: one link for heartbeats, one for everything else, to each.
 final class PeerTransport: Sendable {
-    private enum Lane: CaseIterable { case heartbeats, messages }
-
     private struct Peer {
         let address: String
         let heartbeats: PeerOutbox
@@ -18,8 +16,6 @@ final class PeerTransport: Sendable {
         let tasks: [Task<Void, Never>]
 
         func end() {
-            heartbeats.finish()
-            messages.finish()
             for task in tasks { task.cancel() }
         }
     }
@@ -33,7 +29,7 @@ final class PeerTransport: Sendable {
     private let peers = Mutex<[RaftID: Peer]?>([:])
 
     /// - Parameters:
-    ///   - announcement: what each stream begins with.
+    ///   - announcement: what each link begins with.
     ///   - addressOf: `HOST:PORT` of a member as far as it is known.
     ///   - report: takes what Raft has to know of the network.
     init(
@@ -97,15 +93,19 @@ final class PeerTransport: Sendable {
         }
     }
 
-    /// A stream that says where this member is and nothing else.
+    /// A link that says where this member is and nothing else.
     func introduce(to address: String) async throws {
-        let client = WireRaft.Client(wrapping: try connections.client(to: address))
-        var options = CallOptions.defaults
-        options.timeout = ManagerLimits.introductionTimeout
-        options.waitForReady = false
-        _ = try await client.heartbeats(
-            request: StreamingClientRequest<WireRaftMessage>(metadata: announcement.metadata) { _ in },
-            options: options)
+        let isWelcome = Mutex(false)
+        let use = LinkUse(receive: { frame in
+            guard case .welcome = frame.frame else { return }
+            isWelcome.withLock { $0 = true }
+            throw Failure(.unavailable, "all is said")
+        })
+        do {
+            try await connections.link(to: address, announcement.hello(.introduction), LinkBell(), use)
+        } catch {
+            if !isWelcome.withLock({ $0 }) { throw error }
+        }
     }
 
     func close() {
@@ -126,7 +126,7 @@ final class PeerTransport: Sendable {
     }
 
     private func connect(_ id: RaftID, _ address: String) -> Peer {
-        func lane(_ lane: Lane) -> (PeerOutbox, Task<Void, Never>) {
+        func lane(_ lane: WireLinkLane) -> (PeerOutbox, Task<Void, Never>) {
             let outbox = PeerOutbox()
             // Owned by the peer: `end()` cancels it.
             return (outbox, Task { await self.run(lane, outbox, id, address) })
@@ -136,23 +136,25 @@ final class PeerTransport: Sendable {
         return Peer(address: address, heartbeats: heartbeats, messages: messages, tasks: [first, second])
     }
 
-    private func run(_ lane: Lane, _ outbox: PeerOutbox, _ id: RaftID, _ address: String) async {
+    private func run(_ lane: WireLinkLane, _ outbox: PeerOutbox, _ id: RaftID, _ address: String) async {
+        let isWelcome = Atomic(false)
+        let use = LinkUse(
+            next: { outbox.next() },
+            receive: { frame in
+                if case .welcome = frame.frame { isWelcome.store(true, ordering: .relaxed) }
+            })
+        var pause = ManagerLimits.peerBackoff
         while !Task.isCancelled {
             do {
-                let client = WireRaft.Client(wrapping: try connections.client(to: address))
-                let request = StreamingClientRequest<WireRaftMessage>(metadata: announcement.metadata) { writer in
-                    while let message = await outbox.next() { try await writer.write(message.wire) }
-                }
-                switch lane {
-                case .heartbeats: _ = try await client.heartbeats(request: request)
-                case .messages: _ = try await client.messages(request: request)
-                }
+                try await connections.link(to: address, announcement.hello(lane), outbox.bell, use)
             } catch {
                 if Task.isCancelled { return }
-                log.debug("Raft stream to \(address) ended: \(error)")
+                log.debug("the link to \(address) ended: \(error)")
             }
             report(.unreachable(id))
-            try? await Task.sleep(for: ManagerLimits.peerBackoff)
+            let wasWelcome = isWelcome.exchange(false, ordering: .relaxed)
+            pause = wasWelcome ? ManagerLimits.peerBackoff : min(pause * 2, ManagerLimits.longestPeerBackoff)
+            try? await Task.sleep(for: pause)
         }
     }
 }

@@ -29,10 +29,7 @@ final class RaftThread: Sendable {
         send: @escaping @Sendable ([Message]) -> Void,
         sendSnapshot: @escaping @Sendable (SnapshotTransfer, any SnapshotSource) -> Void
     ) throws {
-        replica.update {
-            $0.tables = tables
-            $0.membership = node.membership
-        }
+        replica.update(Replica.View(tables: tables, membership: node.membership))
         do {
             try SystemThread.start(name: "raft") { [queue, replica] in
                 var loop = RaftLoop(
@@ -246,12 +243,8 @@ struct RaftLoop<Storage: RaftStorage> {
     private mutating func publish(_ changes: [StateChange] = []) {
         let active = active
         publishedActive = active
-        replica.update(changes) { [tables, node] view in
-            view.tables = tables
-            view.status = node.status
-            view.membership = node.membership
-            view.active = active
-        }
+        replica.update(
+            Replica.View(tables: tables, status: node.status, membership: node.membership, active: active), changes)
     }
 
     /// Outcomes that this member will not learn in time: the entry may still be committed by the next leader.
@@ -267,10 +260,11 @@ struct RaftLoop<Storage: RaftStorage> {
     /// Whoever waits is told why; what comes later is not taken.
     private mutating func end(_ failure: Failure, _ queue: InputQueue) {
         storage.close()
-        replica.update { view in
-            view.failure = failure
-            view.status = RaftStatus(role: .follower, term: view.status.term, leader: nil)
-        }
+        let view = replica.view
+        replica.update(
+            Replica.View(
+                tables: view.tables, status: RaftStatus(role: .follower, term: view.status.term, leader: nil),
+                membership: view.membership, active: view.active, failure: failure))
         let told = Failure.stopped(failure)
         failPending(told, others: told)
         for input in queue.close() {

@@ -1,31 +1,43 @@
 import ClusterModel
 import ClusterState
 import Consensus
+import HeapModule
 import Primitives
 import Synchronization
 
 /// What readers on this manager see: the state as of what is applied here, and where Raft stands.
 final class Replica: Sendable {
-    struct View: Sendable {
-        var tables = ClusterTables()
-        var status = RaftStatus(role: .follower, term: 0, leader: nil)
-        var membership = Membership()
+    /// Never changes: readers share it, at one count of references a look.
+    final class View: Sendable {
+        let tables: ClusterTables
+        let status: RaftStatus
+        let membership: Membership
         /// Members that the leader has heard from lately; on a leader only.
-        var active: Set<RaftID> = []
+        let active: Set<RaftID>
         /// Why Raft stopped for good.
-        var failure: Failure?
+        let failure: Failure?
+
+        init(
+            tables: ClusterTables = ClusterTables(),
+            status: RaftStatus = RaftStatus(role: .follower, term: 0, leader: nil),
+            membership: Membership = Membership(),
+            active: Set<RaftID> = [], failure: Failure? = nil
+        ) {
+            self.tables = tables
+            self.status = status
+            self.membership = membership
+            self.active = active
+            self.failure = failure
+        }
     }
 
-    private struct Waiter {
-        let index: LogIndex
-        let continuation: CheckedContinuation<Void, any Error>
-    }
+    private typealias Observer = @Sendable ([StateChange], View) -> Void
 
     private struct State {
         var view = View()
-        var waiters: [UInt64: Waiter] = [:]
-        var nextWaiter: UInt64 = 0
-        var observers: [UInt64: @Sendable ([StateChange], View) -> Void] = [:]
+        var waiters = IndexWaiters()
+        /// By their numbers, in order.
+        var observers: [(number: UInt64, body: Observer)] = []
         var nextObserver: UInt64 = 0
     }
 
@@ -34,44 +46,34 @@ final class Replica: Sendable {
     var view: View { state.withLock { $0.view } }
 
     /// Called by the Raft thread alone.
-    func update(_ changes: [StateChange] = [], _ body: (inout View) -> Void) {
-        let (view, ready, observers) = state.withLock { state in
-            body(&state.view)
-            let applied = state.view.tables.index
-            let ready = state.waiters.filter { $0.value.index <= applied || state.view.failure != nil }
-            for key in ready.keys { state.waiters[key] = nil }
-            return (state.view, ready.map(\.value), state.observers.sorted { $0.key < $1.key }.map(\.value))
+    func update(_ view: View, _ changes: [StateChange] = []) {
+        let (ready, observers) = state.withLock { state in
+            state.view = view
+            return (state.waiters.take(through: view.failure == nil ? view.tables.index : .max), state.observers)
         }
         for waiter in ready {
-            if let failure = view.failure {
-                waiter.continuation.resume(throwing: failure)
-            } else {
-                waiter.continuation.resume()
-            }
+            if let failure = view.failure { waiter.resume(throwing: failure) } else { waiter.resume() }
         }
-        for observer in observers { observer(changes, view) }
+        for observer in observers { observer.body(changes, view) }
     }
 
     /// Returns once this manager has applied `index`.
     func waitUntilApplied(_ index: LogIndex) async throws {
-        let key = state.withLock { state in
-            state.nextWaiter += 1
-            return state.nextWaiter
-        }
+        if case let view = view, view.failure == nil, view.tables.index >= index { return }
+        let key = state.withLock { $0.waiters.nextKey() }
         try await withTaskCancellationHandler {
             try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Void, any Error>) in
                 let outcome: Result<Void, any Error>? = state.withLock { state in
                     if let failure = state.view.failure { return .failure(failure) }
                     if state.view.tables.index >= index { return .success(()) }
                     if Task.isCancelled { return .failure(CancellationError()) }
-                    state.waiters[key] = Waiter(index: index, continuation: continuation)
+                    state.waiters.add(continuation, key, until: index)
                     return nil
                 }
                 if let outcome { continuation.resume(with: outcome) }
             }
         } onCancel: {
-            state.withLock { $0.waiters.removeValue(forKey: key) }?.continuation.resume(
-                throwing: CancellationError())
+            state.withLock { $0.waiters.remove(key) }?.resume(throwing: CancellationError())
         }
     }
 
@@ -80,12 +82,50 @@ final class Replica: Sendable {
     func observe(_ body: @escaping @Sendable ([StateChange], View) -> Void) -> UInt64 {
         state.withLock { state in
             state.nextObserver += 1
-            state.observers[state.nextObserver] = body
+            state.observers.append((state.nextObserver, body))
             return state.nextObserver
         }
     }
 
     func endObservation(_ observer: UInt64) {
-        state.withLock { _ = $0.observers.removeValue(forKey: observer) }
+        state.withLock { $0.observers.removeAll { $0.number == observer } }
+    }
+}
+
+/// Who waits for what index: those that are due come out without a look at the others.
+private struct IndexWaiters {
+    typealias Continuation = CheckedContinuation<Void, any Error>
+
+    private struct Due: Comparable {
+        let index: LogIndex
+        let key: UInt64
+
+        static func < (a: Due, b: Due) -> Bool { (a.index, a.key) < (b.index, b.key) }
+    }
+
+    private var due = Heap<Due>()
+    private var continuations: [UInt64: Continuation] = [:]
+    private var lastKey: UInt64 = 0
+
+    mutating func nextKey() -> UInt64 {
+        lastKey += 1
+        return lastKey
+    }
+
+    mutating func add(_ continuation: Continuation, _ key: UInt64, until index: LogIndex) {
+        continuations[key] = continuation
+        due.insert(Due(index: index, key: key))
+    }
+
+    /// Its place in the heap stays until its index comes.
+    mutating func remove(_ key: UInt64) -> Continuation? { continuations.removeValue(forKey: key) }
+
+    mutating func take(through index: LogIndex) -> [Continuation] {
+        var taken: [Continuation] = []
+        while let first = due.min, first.index <= index {
+            due.removeMin()
+            if let continuation = continuations.removeValue(forKey: first.key) { taken.append(continuation) }
+        }
+        return taken
     }
 }

@@ -1,12 +1,16 @@
 import ClusterMessages
-import Primitives
+import ClusterWire
 import SwiftProtobuf
 import Synchronization
 
 /// What became of a follower's proposals, on its way back: what is known when the connection is free travels together.
 final class OutcomeOutbox: Sendable {
     private let outcomes = Mutex<[WireOutcome]>([])
-    let bell = Bell()
+    private let bell: LinkBell
+
+    init(_ bell: LinkBell) {
+        self.bell = bell
+    }
 
     func push(_ number: UInt64, _ outcome: WireOutcome.OneOf_Outcome) {
         outcomes.withLock {
@@ -19,19 +23,18 @@ final class OutcomeOutbox: Sendable {
         bell.ring()
     }
 
-    func take() -> [WireOutcome] {
-        outcomes.withLock { outcomes in
-            defer { outcomes = [] }
-            return outcomes
+    /// All that waits, up to the limit of a frame.
+    func next() -> WireLinkFrame? {
+        let taken = outcomes.withLock { outcomes in
+            var bytes = 0
+            let count = outcomes.firstIndex { outcome in
+                bytes += outcome.refusal.message.utf8.count
+                return bytes > ManagerLimits.frameBytes
+            }
+            let taken = Array(outcomes.prefix(max(1, count ?? outcomes.count)))
+            outcomes.removeFirst(taken.count)
+            return taken
         }
-    }
-}
-
-extension WireRefusal {
-    init(_ failure: Failure) {
-        self = .with {
-            $0.code = failure.code.description
-            $0.message = failure.description
-        }
+        return taken.isEmpty ? nil : .with { $0.outcomes = .with { $0.outcomes = taken } }
     }
 }

@@ -7,37 +7,9 @@ import Consensus
 import GRPCCore
 import Primitives
 
-/// Takes the Raft messages of other managers.
+/// Takes snapshots of other managers.
 struct RaftService: WireRaft.ServiceProtocol {
     let slot: ManagerSlot
-
-    func messages(
-        request: StreamingServerRequest<WireRaftMessage>, context: ServerContext
-    ) async throws -> ServerResponse<WireRaftStreamEnd> {
-        try await take(request, context)
-    }
-
-    func heartbeats(
-        request: StreamingServerRequest<WireRaftMessage>, context: ServerContext
-    ) async throws -> ServerResponse<WireRaftStreamEnd> {
-        try await take(request, context)
-    }
-
-    private func take(
-        _ request: StreamingServerRequest<WireRaftMessage>, _ context: ServerContext
-    ) async throws -> ServerResponse<WireRaftStreamEnd> {
-        let manager = try slot.require()
-        let sender = try RaftService.sender(context)
-        let announcement = PeerAnnouncement(request.metadata)
-        let isHeard = try announcement.map { try manager.hear($0, from: sender) } ?? false
-        defer { if isHeard, let announcement { manager.endStream(of: announcement) } }
-        for try await wire in request.messages {
-            let message = try Consensus.Message(wire: wire)
-            try manager.require(message, from: sender)
-            manager.receive(.message(message))
-        }
-        return ServerResponse(message: WireRaftStreamEnd())
-    }
 
     private static func sender(_ context: ServerContext) throws -> NodeID {
         guard let peer = context.peer else { throw RPCError(code: .permissionDenied, message: "not a member") }

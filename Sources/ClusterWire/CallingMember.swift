@@ -1,0 +1,17 @@
+internal import ClusterIdentity
+internal import GRPCCore
+internal import Primitives
+
+/// Who makes a call, and for how long it may.
+struct CallingMember: Sendable {
+    let node: PeerIdentity
+    let validity: CertificateValidity
+
+    /// Why the certificate does not count now; nil when it does.
+    func lapse(at now: Timestamp) -> RPCError? {
+        guard let problem = validity.problem(at: now) else { return nil }
+        var text = problem.text("the certificate of node \(node.node)", "this manager's clock", now: now)
+        if case .expired = problem { text += ": \(ValidityProblem.renewal)" }
+        return RPCError(code: .unauthenticated, message: text)
+    }
+}
