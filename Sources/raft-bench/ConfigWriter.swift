@@ -1,7 +1,7 @@
 import NIOCore
 import NIOHTTP1
 
-/// A client that makes one config after the other: POST /configs/create.
+/// A client that makes one config after the other (POST /configs/create), or asks for nothing at all (GET /_ping).
 final class ConfigWriter: ChannelInboundHandler {
     typealias InboundIn = HTTPClientResponsePart
     typealias OutboundOut = HTTPClientRequestPart
@@ -10,23 +10,25 @@ final class ConfigWriter: ChannelInboundHandler {
     private let done: EventLoopPromise<ClientReport>
     private var journal: ClientJournal
     private let value: String
+    private let isPing: Bool
     private var status = HTTPResponseStatus.ok
     private var text = ""
 
-    private init(_ settings: ClientSettings, _ done: EventLoopPromise<ClientReport>) {
+    private init(_ settings: ClientSettings, isPing: Bool, _ done: EventLoopPromise<ClientReport>) {
         self.settings = settings
+        self.isPing = isPing
         self.done = done
         journal = ClientJournal(settings.run)
         value = Base64.encode(settings.value)
     }
 
     static func connect(
-        _ settings: ClientSettings, _ connector: Connector
+        _ settings: ClientSettings, isPing: Bool = false, _ connector: Connector
     ) async throws -> EventLoopFuture<ClientReport> {
         try await connector.connect(client: settings.number) { channel in
             let done = channel.eventLoop.makePromise(of: ClientReport.self)
             try channel.pipeline.syncOperations.addHTTPClientHandlers()
-            try channel.pipeline.syncOperations.addHandler(ConfigWriter(settings, done))
+            try channel.pipeline.syncOperations.addHandler(ConfigWriter(settings, isPing: isPing, done))
             return done.futureResult
         }
     }
@@ -35,6 +37,11 @@ final class ConfigWriter: ChannelInboundHandler {
 
     private func send(_ context: ChannelHandlerContext) {
         let name = settings.name(journal.sends())
+        if isPing {
+            let head = HTTPRequestHead(version: .http1_1, method: .GET, uri: "/_ping", headers: ["Host": "swarm"])
+            context.write(wrapOutboundOut(.head(head)), promise: nil)
+            return context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: nil)
+        }
         var body = context.channel.allocator.buffer(capacity: value.utf8.count + 128)
         body.writeString("{\"Name\":\"\(name)\",\"Data\":\"\(value)\"}")
         let headers: HTTPHeaders = [
@@ -51,9 +58,9 @@ final class ConfigWriter: ChannelInboundHandler {
         case .head(let head):
             status = head.status
             text = ""
-        case .body(let buffer): if status != .created { text += String(buffer: buffer) }
+        case .body(let buffer): if !isExpected { text += String(buffer: buffer) }
         case .end:
-            if journal.answered(failure: status == .created ? nil : "\(status.code) \(text)") {
+            if journal.answered(failure: isExpected ? nil : "\(status.code) \(text)") {
                 send(context)
             } else {
                 done.succeed(journal.report)
@@ -61,6 +68,8 @@ final class ConfigWriter: ChannelInboundHandler {
             }
         }
     }
+
+    private var isExpected: Bool { status == (isPing ? .ok : .created) }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
         done.fail(error)

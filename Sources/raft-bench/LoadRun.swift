@@ -18,6 +18,7 @@ struct LoadRun: Sendable {
                     let client = ClientSettings(run: self, number: number)
                     switch peer {
                     case .swarm: return try await ConfigWriter.connect(client, connector)
+                    case .ping: return try await ConfigWriter.connect(client, isPing: true, connector)
                     case .etcd: return try await KeyWriter.connect(client, connector)
                     }
                 }

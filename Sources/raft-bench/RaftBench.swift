@@ -19,10 +19,12 @@ struct RaftBench: AsyncParsableCommand {
             """)
 
     enum Peer: String, ExpressibleByArgument, CaseIterable {
-        case swarm, etcd
+        case swarm, ping, etcd
     }
 
-    @Option(help: "What is written to: swarm (POST /configs/create) or etcd (KV.Put).") var peer: Peer
+    @Option(
+        help: "What is asked: swarm (POST /configs/create), ping (GET /_ping, which writes nothing) or etcd (KV.Put).")
+    var peer: Peer
     @Option(help: "HOST:PORT of each member; clients are spread over them.") var endpoints: String
     @Option(help: "Numbers of clients, one run each.") var clients = "1,64,256"
     @Option(help: "Seconds of a run that are measured.") var seconds = 10

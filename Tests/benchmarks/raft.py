@@ -3,7 +3,8 @@
 
 Both run on the same three hosts of a lab, with mutual TLS among members and to clients, one after the other; the load comes
 from a fourth host. A write counts when it is acknowledged: a config that is applied, a key that is put. SECONDS_MEASURED sets
-the length of a run (10), FOLDER where the state is (below /var/tmp).
+the length of a run (10), FOLDER where the state is (below /var/tmp). Beside both: requests to the managers that write nothing, which is
+what the API, TLS and the load cost by themselves.
 """
 import json
 import os
@@ -139,6 +140,7 @@ def main():
             ours = bench.load(lab, "swarm", 2376)
             ours_mb = max(status_kb(lab.daemon(node), "VmRSS") for node in lab.nodes) / 1024
             held = check_swarm(lab, sum(run["acknowledged"] for run in ours))
+            pings = bench.load(lab, "ping", 2376)
             for node in lab.nodes:
                 lab.run("lab", "stop", "--dir", lab.folder, node)
             started = bench.start_etcd(lab)
@@ -148,19 +150,19 @@ def main():
                 lab.run("lab", "cont", "--dir", lab.folder, node)
         for process in started:
             process.wait()
-        report(disk, ours, etcd, ours_mb, etcd_mb, held)
+        report(disk, ours, pings, etcd, ours_mb, etcd_mb, held)
     finally:
         shutil.rmtree(work, ignore_errors=True)
 
 
-def report(disk, ours, etcd, ours_mb, etcd_mb, held):
+def report(disk, ours, pings, etcd, ours_mb, etcd_mb, held):
     rows = [("clients", "", "writes/s", "p50 ms", "p99 ms", "max ms", "failed", "load's CPU s")]
-    for ours_run, etcd_run in zip(ours, etcd):
-        for name, run in (("swarm", ours_run), ("etcd", etcd_run)):
+    for runs in zip(ours, etcd, pings):
+        for name, run in zip(("swarm", "etcd", "no write"), runs):
             rows.append((run["clients"], name, run["per_s"], run["p50_ms"], run["p99_ms"], run["max_ms"],
                          run["failures"], run["client_cpu_s"]))
     table(rows)
-    for run in ours + etcd:
+    for run in ours + etcd + pings:
         if run["first_failure"]:
             print(f"{run['peer']}, {run['clients']} clients: {run['first_failure']}")
     print(f"resident after the load: swarmd {ours_mb:.0f} MB, etcd {etcd_mb:.0f} MB; "
