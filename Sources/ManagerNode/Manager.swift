@@ -55,12 +55,12 @@ public final class Manager: Sendable {
     public init(
         settings: Settings, credentials: CredentialStore, connections: NodeConnections,
         peers: [RaftID: String] = [:], log: Logger
-    ) throws {
+    ) {
         self.settings = settings
         self.credentials = credentials
         self.log = log
+        let raft = RaftThread()
         calls = LeaderCalls(connections)
-        let raft = try RaftThread()
         self.raft = raft
         let book = PeerBook(peers)
         self.peers = book

@@ -137,7 +137,7 @@ final class NodeRuntime: Sendable {
             files, founders: membership.isFounder ? [membership.raftID] : [], sealing: try keys.logSealing())
         // The log is begun by now, and a mark without one would be a loss.
         try LogMark(surroundings.folder).write(membership.raftID)
-        let manager = try Manager(
+        let manager = Manager(
             settings: .init(
                 raftID: membership.raftID, address: membership.advertiseAddress,
                 hostRoutes: surroundings.hostRoutes, overlayMTU: surroundings.overlayMTU,

@@ -70,7 +70,7 @@ private struct NotingStorage: RaftStorage, Sendable {
 
     /// A slow disk under a snapshot must not hold up writes; the log is cut only behind a snapshot that is durable.
     @Test func writesGoOnWhileASnapshotIsWritten() async throws {
-        let thread = try RaftThread()
+        let thread = RaftThread()
         let storage = NotingStorage()
         let node = try RaftNode(id: 1, restored: .founding(voters: [1]), random: SeededRandom(seed: 1))
         try thread.start(
@@ -95,7 +95,7 @@ private struct NotingStorage: RaftStorage, Sendable {
 
     /// The second one is of no use, and must not take the place of the first.
     @Test func twoSnapshotsInOneTurnAreStoredEachByItself() async throws {
-        let thread = try RaftThread()
+        let thread = RaftThread()
         let storage = NotingStorage()
         thread.push(snapshot(10))
         thread.push(snapshot(5))
@@ -111,7 +111,7 @@ private struct NotingStorage: RaftStorage, Sendable {
     @Test func aReadThatNobodyConfirmsEnds() async throws {
         final class Outcome: Sendable { let result = Mutex<Result<LogIndex, Failure>?>(nil) }
         let outcome = Outcome()
-        let thread = try RaftThread()
+        let thread = RaftThread()
         thread.push(.message(Message(from: 2, to: 1, term: 1, payload: .heartbeat(Heartbeat(commit: 0, readRound: 0)))))
         thread.push(.read { result in outcome.result.withLock { $0 = result } })
         try start(thread)
@@ -132,7 +132,7 @@ private struct NotingStorage: RaftStorage, Sendable {
         final class Contexts: Sendable { let seen = Mutex<[UInt64]>([]) }
         let contexts = Contexts()
         for life in 1...2 {
-            let thread = try RaftThread()
+            let thread = RaftThread()
             let heartbeat = Heartbeat(commit: 0, readRound: 0)
             thread.push(.message(Message(from: 2, to: 1, term: 1, payload: .heartbeat(heartbeat))))
             thread.push(.read { _ in })
