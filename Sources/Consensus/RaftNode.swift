@@ -158,6 +158,16 @@ public struct RaftNode: Sendable {
         guard leadership != nil, let slot = slot(of: member) else { return nil }
         return member == id || peers[slot].silentTicks.map { $0 <= 2 * configuration.electionTicks } ?? false
     }
+
+    /// Learners that were heard from lately and lack at most so many entries; empty on others than the leader. One that
+    /// lacks more would slow the quorum down if it voted (thesis §4.2.1).
+    public func learners(lackingAtMost entries: UInt64) -> [RaftID] {
+        membership.learners.filter { learner in
+            // A match of 0 is one that nobody has confirmed.
+            let match = matchIndex(of: learner) ?? 0
+            return isRecentlyActive(learner) == true && match > 0 && match + entries >= commitIndex
+        }
+    }
 }
 
 // MARK: Time and messages

@@ -14,8 +14,6 @@ public enum ManagerLimits {
     static let entriesBetweenSnapshots: UInt64 = 10_000
     /// Bytes of entries that are due for a snapshot however large the last one was: the log is in memory, too.
     static let logBytesBetweenSnapshots = 256 << 20
-    /// A learner becomes a voter when it lacks at most so many entries.
-    static let learnerLagEntries: UInt64 = 100
     /// Entries kept behind a snapshot for slow followers.
     static let entriesKeptBehindSnapshot: UInt64 = 500
     /// A snapshot larger than this is refused by the receiver.

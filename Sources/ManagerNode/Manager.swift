@@ -6,6 +6,7 @@ public import Consensus
 import GRPCCore
 import LinuxSystem
 public import Logging
+import Orchestration
 public import Primitives
 import SwiftProtobuf
 import Synchronization
@@ -47,6 +48,8 @@ public final class Manager: Sendable {
     private let leading = Mutex<Leader?>(nil)
     /// Whether a change that takes managers out is on its way: the next one is judged on what it left.
     private let isChangingRoles = Mutex(false)
+    /// How many want ``RolePlan`` to do nothing for a moment.
+    private let rolePauses = Mutex(0)
 
     private var replica: Replica { raft.replica }
 
@@ -178,6 +181,8 @@ public final class Manager: Sendable {
 
     // MARK: State
 
+    /// All that is known here, of one moment.
+    var view: Replica.View { replica.view }
     /// The state as it is applied here.
     public var tables: ClusterTables { replica.view.tables }
 
@@ -280,6 +285,14 @@ public final class Manager: Sendable {
         return try await append(transaction)
     }
 
+    var rolesArePaused: Bool { rolePauses.withLock { $0 > 0 } }
+
+    /// - Returns: what ends the pause.
+    func pauseRoles() -> () -> Void {
+        rolePauses.withLock { $0 += 1 }
+        return { self.rolePauses.withLock { $0 -= 1 } }
+    }
+
     private func append(_ transaction: Transaction) async throws -> LogIndex {
         let proposal = Proposal(transaction: transaction, data: try encoded(transaction))
         return try await onRaft { .propose(proposal, $0) }
@@ -311,8 +324,11 @@ public final class Manager: Sendable {
 
     private func readIndex() async throws -> LogIndex { try await onRaft { .read($0) } }
 
-    func changeMembership(_ change: MembershipChange) async throws -> LogIndex {
-        try await onRaft { .changeMembership(change, $0) }
+    /// All changes at once, of the membership that they were judged on.
+    ///
+    /// - Throws: ``Failure`` `unavailable` where that one is not in force any more.
+    func changeMembership(_ changes: [MembershipChange], from membership: Membership) async throws -> LogIndex {
+        try await onRaft { .changeMembership(changes, from: membership, $0) }
     }
 
     func receive(_ input: RaftInput) { raft.push(input) }

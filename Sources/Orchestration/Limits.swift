@@ -31,4 +31,6 @@ public enum OrchestrationLimits {
     public static let serviceNameBytes = 63
     public static let memoryMinimumBytes: Int64 = 4 << 20
     public static let cpuMinimumNanoCPUs: Int64 = 1_000_000
+    /// A learner of Raft may vote when it lacks at most so many entries.
+    public static let learnerLagEntries: UInt64 = 100
 }

@@ -289,6 +289,25 @@ import Testing
         #expect(try cluster[2].disk.snapshot.index == 3)
     }
 
+    @Test func aLearnerIsReadyOnceItLacksLittleOfTheLog() throws {
+        var cluster = try TestCluster(voters: [1, 2])
+        try cluster.elect(1)
+        try cluster.add([3, 4], membership: Membership())
+        cluster.isolate(4)
+        _ = try cluster.with(1) { try $0.node.proposeMembership([.addLearner(3), .addLearner(4)]) }
+        try cluster.stabilize()
+        // Of 4 nothing is known.
+        #expect(try cluster[1].node.learners(lackingAtMost: 0) == [3])
+        #expect(try cluster[2].node.learners(lackingAtMost: 100) == [])
+        cluster.isolate(3)
+        try cluster.propose(1, "a", "b", "c")
+        try cluster.stabilize()
+        #expect(try cluster[1].node.learners(lackingAtMost: 2) == [])
+        #expect(try cluster[1].node.learners(lackingAtMost: 3) == [3])
+        try cluster.tick(1, times: 25)
+        #expect(try cluster[1].node.learners(lackingAtMost: 3) == [])
+    }
+
     /// What follows a snapshot on its way stays, so that the member needs no other one.
     @Test func theLogIsKeptBehindASnapshotOnItsWay() throws {
         var cluster = try TestCluster(voters: [1, 2, 3])

@@ -68,6 +68,29 @@ private struct NotingStorage: RaftStorage, Sendable {
         }
     }
 
+    /// What would cost the quorum is found out before, on what was known then.
+    @Test func managersAreChangedOnlyFromTheMembershipThatWasJudged() async throws {
+        let thread = RaftThread()
+        let node = try RaftNode(id: 1, restored: .founding(voters: [1]), random: SeededRandom(seed: 1))
+        try thread.start(
+            node: node, storage: NotingStorage(), tables: ClusterTables(), send: { _ in }, sendSnapshot: { _, _ in })
+        defer { thread.push(.stop) }
+        try await eventually { thread.replica.view.status.role == .leader && thread.replica.view.tables.index > 0 }
+        func change(from membership: Membership) async -> Result<LogIndex, Failure> {
+            await withCheckedContinuation { continuation in
+                thread.push(
+                    .changeMembership([.addLearner(2), .addLearner(3)], from: membership) {
+                        continuation.resume(returning: $0)
+                    })
+            }
+        }
+        let stale = await change(from: Membership(voters: [1], learners: [4]))
+        let refusal = #expect(throws: Failure.self) { try stale.get() }
+        #expect(refusal?.code == .unavailable)
+        _ = try await change(from: Membership(voters: [1])).get()
+        #expect(thread.replica.view.membership == Membership(voters: [1], learners: [2, 3]))
+    }
+
     /// A slow disk under a snapshot must not hold up writes; the log is cut only behind a snapshot that is durable.
     @Test func writesGoOnWhileASnapshotIsWritten() async throws {
         let thread = RaftThread()

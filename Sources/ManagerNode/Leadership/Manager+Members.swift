@@ -2,13 +2,14 @@ import ClusterModel
 import ClusterState
 import Consensus
 import LinuxSystem
+import Orchestration
 import Primitives
 
 /// Managers that come back to Raft.
 extension Manager {
     /// One change of the managers at a time: waits for its turn.
     func addLearner(_ id: RaftID) async throws {
-        try await change(.addLearner(id))
+        try await change { $0.membership.contains(id) ? nil : .addLearner(id) }
     }
 
     /// A manager that has lost its log must not vote as the member that it was, which may have promised what it does not
@@ -17,9 +18,12 @@ extension Manager {
     /// - Throws: ``Failure`` `failedPrecondition` where the others cannot do without it.
     func replaceMember(of node: Node, address: String) async throws {
         guard let lost = node.manager?.raftID else { return }
-        if membership.contains(lost) {
-            if let refusal = rolePlan.refusal(without: lost) { throw refusal }
-            try await change(.remove(lost))
+        // The plan would take the lost one back, as long as it is the node's.
+        let pause = pauseRoles()
+        defer { pause() }
+        try await change { plan throws(Failure) in
+            if let refusal = plan.refusal(without: lost) { throw refusal }
+            return plan.membership.contains(lost) ? .remove(lost) : nil
         }
         var random = SystemRandomNumberGenerator()
         var changed = node
@@ -43,11 +47,14 @@ extension Manager {
         }
     }
 
-    private func change(_ change: MembershipChange) async throws {
+    /// - Parameter next: the change of the membership that it is to be made of; nil when there is nothing to do.
+    private func change(_ next: (RolePlan) throws(Failure) -> MembershipChange?) async throws {
         let deadline = Clock.now + ManagerLimits.proposeTimeout
         while true {
+            let plan = rolePlan
+            guard let change = try next(plan) else { return }
             do {
-                _ = try await changeMembership(change)
+                _ = try await changeMembership([change], from: plan.membership)
                 return
             } catch let failure as Failure where failure.code == .alreadyExists {
                 return

@@ -5,6 +5,7 @@ public import ClusterWire
 import Consensus
 import LinuxSystem
 import Logging
+import Orchestration
 import Primitives
 
 extension Manager {
@@ -15,30 +16,41 @@ extension Manager {
     }
 
     var rolePlan: RolePlan {
-        RolePlan(tables: tables, membership: membership, own: settings.raftID, active: activeMembers ?? [])
+        let view = view
+        return RolePlan(
+            tables: view.tables, membership: view.membership, own: settings.raftID, active: view.active,
+            ready: view.ready)
     }
 
     /// Makes Raft's members what the nodes' specs say, as long as this manager leads.
     func keepRoles() async {
+        var hasWaited = false
         while !Task.isCancelled {
-            if let step = rolePlan.next() {
+            let plan = rolePlan
+            let step = rolesArePaused ? nil : plan.next()
+            if let step, hasWaited || !step.gathersOthers {
+                hasWaited = false
                 do {
-                    try await perform(step)
+                    try await perform(step, of: plan)
                 } catch {
                     if Task.isCancelled { return }
                     log.debug("managers: \(step) not done yet: \(error)")
                 }
+            } else {
+                hasWaited = step != nil
             }
             try? await Task.sleep(for: ManagerLimits.leaderTick)
         }
     }
 
-    private func perform(_ step: RolePlan.Step) async throws {
+    private func perform(_ step: RolePlan.Step, of plan: RolePlan) async throws {
         switch step {
         case .handOver(let successor):
             log.info("this manager is to be a worker: it hands the lead over")
             receive(.transferLeadership(successor))
-        case .remove(let member): _ = try await changeMembership(.remove(member))
+        case .change(let changes):
+            _ = try await changeMembership(changes, from: plan.membership)
+            log.info("managers: \(changes.map { "\($0)" }.joined(separator: ", ")) in one change")
         case .retire(let id):
             guard var node = tables.nodes[id] else { return }
             node.manager = nil

@@ -8,7 +8,8 @@ import Primitives
 enum RaftInput: Sendable {
     case message(Message)
     case propose(Proposal, RaftCompletion<LogIndex>)
-    case changeMembership(MembershipChange, RaftCompletion<LogIndex>)
+    /// Refused where the membership is not `from` any more.
+    case changeMembership([MembershipChange], from: Membership, RaftCompletion<LogIndex>)
     case read(RaftCompletion<LogIndex>)
     /// A snapshot that was received whole: the state that it holds, then the message that announces it.
     case snapshot(ClusterTables, Message)

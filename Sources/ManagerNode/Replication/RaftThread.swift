@@ -3,6 +3,7 @@ import ClusterModel
 import ClusterState
 import Consensus
 import LinuxSystem
+import Orchestration
 import Primitives
 
 /// The thread that owns a manager's Raft member, its log and the writing side of its state.
@@ -63,6 +64,7 @@ struct RaftLoop<Storage: RaftStorage> {
     private var bytesSinceSnapshot = 0
     private var snapshotJob: SnapshotJob?
     private var publishedActive: Set<RaftID> = []
+    private var publishedReady: Set<RaftID> = []
     private var nextTick = Clock.now
 
     init(
@@ -89,10 +91,9 @@ struct RaftLoop<Storage: RaftStorage> {
                 for input in inputs { try take(input) }
                 if Clock.now >= nextTick {
                     node.tick()
-                    promoteLearners()
                     expireReads()
                     try finishSnapshot()
-                    if active != publishedActive { publish() }
+                    if active != publishedActive || ready != publishedReady { publish() }
                     nextTick = Clock.now + ManagerLimits.tick
                 }
                 try performAll()
@@ -125,9 +126,13 @@ struct RaftLoop<Storage: RaftStorage> {
                 proposals[proposed.indices.lowerBound] = Proposed(
                     term: proposed.term, transaction: proposal.transaction, completion: completion)
             } catch { completion(.failure(error.failure)) }
-        case .changeMembership(let change, let completion):
+        case .changeMembership(let changes, let base, let completion):
+            // What was judged on another membership is to be judged again.
+            guard base == node.membership else {
+                return completion(.failure(ProposalRefused.membershipChangePending(index: node.appliedIndex).failure))
+            }
             do {
-                let proposed = try node.proposeMembership(change)
+                let proposed = try node.proposeMembership(changes)
                 membershipChanges[proposed.indices.lowerBound] = (proposed.term, completion)
             } catch { completion(.failure(error.failure)) }
         case .read(let completion):
@@ -147,19 +152,6 @@ struct RaftLoop<Storage: RaftStorage> {
         case .unreachable(let peer): node.onUnreachable(peer)
         case .transferLeadership(let peer): try? node.transferLeadership(to: peer)
         case .stop: break
-        }
-    }
-
-    /// A learner votes once it has the log: before, it would only slow the quorum down (thesis §4.2.1).
-    private mutating func promoteLearners() {
-        guard node.role == .leader else { return }
-        for learner in node.membership.learners where node.isRecentlyActive(learner) == true {
-            // A match of 0 is one that nobody has confirmed.
-            guard let match = node.matchIndex(of: learner), match > 0,
-                match + ManagerLimits.learnerLagEntries >= node.commitIndex
-            else { continue }
-            // Refused while another change is under way: the next tick tries again.
-            do { _ = try node.proposeMembership(.addVoter(learner)) } catch { return }
         }
     }
 
@@ -245,11 +237,17 @@ struct RaftLoop<Storage: RaftStorage> {
         node.role == .leader ? Set(node.membership.members.filter { node.isRecentlyActive($0) == true }) : []
     }
 
+    /// Learners that may vote.
+    private var ready: Set<RaftID> { Set(node.learners(lackingAtMost: OrchestrationLimits.learnerLagEntries)) }
+
     private mutating func publish(_ changes: [StateChange] = []) {
-        let active = active
+        let (active, ready) = (active, ready)
         publishedActive = active
+        publishedReady = ready
         replica.update(
-            Replica.View(tables: tables, status: node.status, membership: node.membership, active: active), changes)
+            Replica.View(
+                tables: tables, status: node.status, membership: node.membership, active: active, ready: ready),
+            changes)
     }
 
     /// Outcomes that this member will not learn in time: the entry may still be committed by the next leader.
@@ -275,7 +273,7 @@ struct RaftLoop<Storage: RaftStorage> {
         for input in queue.close() {
             switch input {
             case .propose(_, let completion): completion(.failure(told))
-            case .changeMembership(_, let completion): completion(.failure(told))
+            case .changeMembership(_, _, let completion): completion(.failure(told))
             case .read(let completion): completion(.failure(told))
             case .message, .snapshot, .snapshotSent, .unreachable, .transferLeadership, .stop: continue
             }

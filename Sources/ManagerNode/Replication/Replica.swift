@@ -14,6 +14,8 @@ final class Replica: Sendable {
         let membership: Membership
         /// Members that the leader has heard from lately; on a leader only.
         let active: Set<RaftID>
+        /// Learners that may vote; on a leader only.
+        let ready: Set<RaftID>
         /// Why Raft stopped for good.
         let failure: Failure?
 
@@ -21,12 +23,13 @@ final class Replica: Sendable {
             tables: ClusterTables = ClusterTables(),
             status: RaftStatus = RaftStatus(role: .follower, term: 0, leader: nil),
             membership: Membership = Membership(),
-            active: Set<RaftID> = [], failure: Failure? = nil
+            active: Set<RaftID> = [], ready: Set<RaftID> = [], failure: Failure? = nil
         ) {
             self.tables = tables
             self.status = status
             self.membership = membership
             self.active = active
+            self.ready = ready
             self.failure = failure
         }
     }
