@@ -204,6 +204,8 @@ public final class Manager: Sendable {
     public var leaderAddress: String? { replica.view.status.leader.flatMap { address(of: $0) } }
     public var leaderID: RaftID? { replica.view.status.leader }
     public var membership: Membership { replica.view.membership }
+    /// Whether a manager counts for the quorum, as far as is known here: not before it has caught up.
+    public func votes(_ member: RaftID) -> Bool { membership.isVoter(member) }
     /// Managers that the leader heard from lately, on the leader; elsewhere nil.
     public var activeMembers: Set<RaftID>? { isLeader ? replica.view.active : nil }
     /// Why Raft stopped on this manager for good; nil while it runs.

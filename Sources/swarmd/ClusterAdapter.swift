@@ -140,10 +140,12 @@ struct ClusterAdapter: ClusterPort {
         var result: [NodeID: ManagerHealth] = [:]
         for node in manager.tables.nodes.sorted {
             guard let status = node.manager else { continue }
+            let isHeard = active.map { $0.contains(status.raftID) } ?? (node.status.state == .ready)
+            // Nobody is to count on one that does not vote yet.
+            let isReachable = isHeard && !manager.votes(status.raftID) ? nil : isHeard
             result[node.id] = ManagerHealth(
                 isLeader: status.raftID == manager.leaderID,
-                isReachable: active.map { $0.contains(status.raftID) } ?? (node.status.state == .ready),
-                address: status.address)
+                isReachable: isReachable, address: status.address)
         }
         return result
     }

@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// Nodes that become managers, cease to be ones, leave and are removed.
-@Suite(.serialized, .lab("roles", number: 10, managers: 3, workers: 1)) struct ManagerRoleTests {
+@Suite(.serialized, .lab("roles", number: 10, managers: 3, workers: 2)) struct ManagerRoleTests {
     private func lab() throws -> Lab { try #require(Lab.current) }
 
     private struct NodeRow {
@@ -32,12 +32,14 @@ import Testing
     }
 
     private func waitForManagers(_ names: [String], seenFrom node: String) throws {
-        try lab().waitUntil("\(names) are the managers") {
-            // Who is heard is known on the leader.
-            let rows = try nodes(seenFrom: try leader(seenFrom: node))
-            let up = rows.filter { $0.status == "Ready" && ["Leader", "Reachable"].contains($0.manager) }
-            return up.map(\.name).sorted() == names && rows.count { !$0.manager.isEmpty } == names.count
-        }
+        try lab().waitUntil("\(names) are the managers") { try isManaged(by: names, seenFrom: node) }
+    }
+
+    private func isManaged(by names: [String], seenFrom node: String) throws -> Bool {
+        // Who is heard is known on the leader.
+        let rows = try nodes(seenFrom: try leader(seenFrom: node))
+        let up = rows.filter { $0.status == "Ready" && ["Leader", "Reachable"].contains($0.manager) }
+        return up.map(\.name).sorted() == names && rows.count { !$0.manager.isEmpty } == names.count
     }
 
     /// What the tasks' containers are: the same ids and pids are the same processes.
@@ -65,7 +67,7 @@ import Testing
         #expect(try lab.exec("n4", ["swarmctl", "node", "ls"]).status != 0)
         try lab.on("n1", "node", "promote", "n4")
         try waitForManagers(["n1", "n2", "n3", "n4"], seenFrom: "n1")
-        try lab.waitUntil("the new manager answers") { try nodes(seenFrom: "n4").count == 4 }
+        try lab.waitUntil("the new manager answers") { try nodes(seenFrom: "n4").count == 5 }
         try lab.lab("kill", "n2")
         try lab.waitUntil("a write is accepted", seconds: 10) { try write(on: "n4").status == 0 }
         #expect(try lab.tasks(of: "steady", on: "n4").filter(\.isRunning).map(\.id).sorted() == before)
@@ -81,6 +83,40 @@ import Testing
         }
         #expect(try processes(of: before, seenFrom: "n1") == containers)
         try lab.on("n1", "service", "rm", "steady")
+    }
+
+    /// R22: two workers become managers at once, then two managers workers, whoever leads one of them; each write is accepted.
+    @Test func r22SeveralManagersComeAndGoAtOnceWhileWritesAreAccepted() throws {
+        let lab = try lab()
+        func waitWhileWriting(_ names: [String], seenFrom node: String) throws {
+            try lab.waitUntil("\(names) are the managers") {
+                let result = try write(on: node)
+                #expect(result.status == 0, "\(result.errors)")
+                return try isManaged(by: names, seenFrom: node)
+            }
+        }
+        try lab.on("n1", "node", "promote", "n4", "n5")
+        try waitWhileWriting(["n1", "n2", "n3", "n4", "n5"], seenFrom: "n1")
+        // Each of the five counts: three decide.
+        for node in ["n2", "n3"] { try lab.lab("kill", node) }
+        try lab.waitUntil("a write is accepted", seconds: 10) { try write(on: "n5").status == 0 }
+        for node in ["n2", "n3"] { try lab.lab("start", node) }
+        try waitForManagers(["n1", "n2", "n3", "n4", "n5"], seenFrom: "n4")
+        let leader = try leader(seenFrom: "n4")
+        // Where one of the three leads, it is among those that go.
+        let going = ["n1", "n2", "n3"].sorted { $0 == leader && $1 != leader }.prefix(2)
+        let staying = try #require(["n1", "n2", "n3"].first { !going.contains($0) })
+        try lab.on(staying, "node", "demote", going[0], going[1])
+        try waitWhileWriting([staying, "n4", "n5"], seenFrom: staying)
+        for node in going {
+            try lab.waitUntil("\(node) answers as a worker") {
+                try lab.exec(node, ["swarmctl", "node", "ls"]).errors.contains("not a swarm manager")
+            }
+        }
+        // Two come and two go.
+        try lab.on(staying, "node", "promote", going[0], going[1])
+        try lab.on(staying, "node", "demote", "n4", "n5")
+        try waitWhileWriting(["n1", "n2", "n3"], seenFrom: staying)
     }
 
     /// R22: the leader goes.

@@ -224,7 +224,7 @@ public struct TokenPair: Hashable, Sendable {
 
 public struct ManagerHealth: Hashable, Sendable {
     public var isLeader: Bool
-    /// nil is: not known here.
+    /// nil is: not known here, or a manager that does not vote yet.
     public var isReachable: Bool?
     /// `HOST:PORT`.
     public var address: String
