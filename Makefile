@@ -68,7 +68,7 @@ simulate: ## Simulate SEEDS (1000) faulty clusters from seed FIRST (1) on.
 	@.build/core/release/simulator --seeds $(SEEDS) --first $(FIRST)
 
 .PHONY: simulate-mutants
-simulate-mutants: ## Build 16 deliberate bugs in, one by one, and look whether it finds them.
+simulate-mutants: ## Build 17 deliberate bugs in, one by one, and look whether it finds them.
 	@SEEDS=$(SEEDS) Tests/SimulationTests/mutants.sh
 
 .PHONY: bench-deps

@@ -175,13 +175,13 @@ extension Simulation {
         }
         guard isDue(options.membershipChanges) else { return }
         if managers.count < options.managers + options.joiners, chance.percent(50) {
-            try addManager(UInt64(managers.count + 1), founders: [])
+            _ = try addManager(UInt64(managers.count + 1), founders: [])
         }
         var changes: [MembershipChange] = []
         for _ in 0..<(chance.percent(30) ? chance.pick(2...3) : 1) {
             guard let id = chance.pick(managers)?.id else { return }
             changes.append(chance.pick([.addLearner(id), .addVoter(id), .addVoter(id), .remove(id)]) ?? .remove(id))
         }
-        for process in managers.compactMap(\.process) { process.push(.changeMembership(changes)) }
+        for process in managers.compactMap(\.process) { process.push(.changeMembership(changes, from: nil)) }
     }
 }

@@ -35,7 +35,7 @@ extension Simulation {
         }
     }
 
-    private func propose(_ changes: [Change], through process: ManagerProcess) {
+    func propose(_ changes: [Change], through process: ManagerProcess) {
         if changes.isEmpty { return }
         process.push(.propose(Transaction(changes, time: wallClock(of: process.id)).encoded()) { _ in })
     }
@@ -75,12 +75,12 @@ extension Simulation {
     private func operation(_ tables: ClusterTables) -> [Change] {
         let services = tables.services.sorted
         if services.count < options.services, chance.percent(60) { return [.create(.service(newService()))] }
-        guard let service = chance.pick(services), let node = chance.pick(tables.nodes.sorted) else { return [] }
+        guard let service = chance.pick(services), let node = chance.pick(workers(tables)) else { return [] }
         switch chance.pick(0...9) {
         case 0, 1:
             coverage.note(.nodeDrained)
             return set(.drain, node)
-        case 2, 3: return tables.nodes.sorted.flatMap { set(.active, $0) }
+        case 2, 3: return workers(tables).flatMap { set(.active, $0) }
         case 4:
             coverage.note(.serviceRemoved)
             return [.delete(.service(service.id), version: nil)]
@@ -119,6 +119,8 @@ extension Simulation {
             order: action != .continue && chance.percent(50) ? .startFirst : .stopFirst)
     }
 
+    private func workers(_ tables: ClusterTables) -> [Node] { tables.nodes.sorted.filter { !isMachine($0.id) } }
+
     private func set(_ availability: NodeAvailability, _ node: Node) -> [Change] {
         var node = node
         guard node.spec.availability != availability else { return [] }
@@ -137,7 +139,7 @@ extension Simulation {
 
     /// All nodes take tasks again, and every service gets an image that works.
     private func restorations(_ tables: ClusterTables) -> [Change] {
-        var changes = tables.nodes.sorted.flatMap { set(.active, $0) }
+        var changes = workers(tables).flatMap { set(.active, $0) }
         for service in tables.services.sorted {
             let isStuck = [.paused, .rollbackPaused].contains(service.update?.state)
             if service.spec.task.container.image != "good" || isStuck {
@@ -151,7 +153,7 @@ extension Simulation {
     var servicesProblem: String? {
         if agents.isEmpty { return nil }
         guard let tables = leader?.tables, tables.cluster != nil else { return "there is no cluster yet" }
-        for node in tables.nodes.sorted where node.status.state != .ready || node.spec.availability != .active {
+        for node in workers(tables) where node.status.state != .ready || node.spec.availability != .active {
             return "node \(node.hostname) is \(node.status.state), \(node.spec.availability)"
         }
         for service in tables.services.sorted { if let problem = problem(of: service, tables) { return problem } }
@@ -175,7 +177,7 @@ extension Simulation {
         let wanted =
             switch service.spec.mode {
             case .replicated(let replicas): Int(replicas)
-            case .global: tables.nodes.count
+            case .global: workers(tables).count
             }
         let good = active.count { $0.status.isServing && $0.spec.container.image == "good" }
         if active.count != wanted || good != wanted {

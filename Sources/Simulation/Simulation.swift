@@ -42,8 +42,12 @@ public final class Simulation {
     private var memberships: MembershipChecker
     private var probe: Probe?
     private var retired: [SimulatedManager] = []
-    private(set) var lastManagerID: RaftID = 0
-    var replacement: Replacement?
+    private var lastManagerID: RaftID = 0
+    /// In runs in which the nodes' specs say who is a manager.
+    var machines: [ManagerMachine] = []
+    var roleChange: RoleChange?
+    /// Still to be made when nothing fails any more.
+    var calmRoleChanges = 2
     var leaseTrap: LeaseTrap?
     /// The last one that was asked for.
     var transfer: (to: RaftID, at: Microseconds)?
@@ -94,7 +98,7 @@ public final class Simulation {
     private func play() throws {
         trace("options: \(options)")
         let founders = (1...UInt64(options.managers)).map { $0 }
-        for id in founders { try addManager(id, founders: founders) }
+        for id in founders { _ = try addManager(id, founders: founders) }
         clients = (1...options.clients).map { SimulatedClient($0, in: self) }
         for client in clients { client.start() }
         agents = (0..<options.workers).map { number in
@@ -104,7 +108,7 @@ public final class Simulation {
         for agent in agents { agent.start() }
         if !agents.isEmpty { planOperations() }
         planFaults()
-        planReplacements()
+        planRoles()
         try run(until: options.faultSeconds * 1_000_000)
         try beginCalm()
         try run(until: now + Self.clientsAfterFaults)
@@ -144,7 +148,12 @@ public final class Simulation {
 
     func manager(_ id: RaftID) -> SimulatedManager? { managers.first { $0.id == id } }
 
-    func addManager(_ id: RaftID, founders: [RaftID]) throws {
+    func newManagerID() -> RaftID {
+        lastManagerID += 1
+        return lastManagerID
+    }
+
+    func addManager(_ id: RaftID, founders: [RaftID]) throws -> SimulatedManager {
         let drift = options.driftPerMille
         if drift > 0 { coverage.note(Fault.clockDrift) }
         let manager = SimulatedManager(
@@ -154,6 +163,7 @@ public final class Simulation {
         managers.append(manager)
         lastManagerID = max(lastManagerID, id)
         try start(manager)
+        return manager
     }
 
     /// The last membership that anybody has applied.
@@ -210,7 +220,7 @@ public final class Simulation {
                 throw Violation.safety("manager \(manager.id) does not start: \(failure)")
             }
             coverage.note(.damageRefused)
-            if !isCalm, try beginReplacement(of: manager, isLost: true) { return }
+            if !isCalm, try loseDisk(of: manager) { return }
             manager.disk.repair()
         }
         restartLater(manager)
@@ -256,11 +266,21 @@ public final class Simulation {
         guard let before = try memberships.applied(membership, at: index) else { return }
         trace("members: voters \(membership.voters) + \(membership.outgoingVoters), learners \(membership.learners)")
         coverage.note(.membershipsCompared)
-        if membership.isJoint { coverage.note(.changedJointly) }
+        if membership.isJoint { noteJointChange(from: before, to: membership) }
         if membership.learners.contains(where: { !before.contains($0) }) { coverage.note(.learnerAdded) }
         if membership.voters.contains(where: { before.learners.contains($0) }) { coverage.note(.learnerPromoted) }
         if before.voters.contains(where: { !membership.contains($0) }) { coverage.note(.voterRemoved) }
         if membership.learners.contains(where: { before.voters.contains($0) }) { coverage.note(.voterDemoted) }
+    }
+
+    private func noteJointChange(from before: Membership, to membership: Membership) {
+        coverage.note(.changedJointly)
+        if machines.isEmpty { return }
+        let incoming = membership.voters.count { !before.voters.contains($0) }
+        let outgoing = before.voters.count { !membership.voters.contains($0) }
+        if incoming > 1 { coverage.note(.managersPromotedTogether) }
+        if outgoing > 1 { coverage.note(.managersDemotedTogether) }
+        if incoming > 0, outgoing > 0 { coverage.note(.managersSwapped) }
     }
 
     // MARK: The calm phase
@@ -293,7 +313,7 @@ public final class Simulation {
 
     /// A write goes through the leader, and all members have it.
     private var isConverged: Bool {
-        guard let leader, let index = probedIndex(leader) else { return false }
+        guard rolesAreSettled, let leader, let index = probedIndex(leader) else { return false }
         return leader.node.membership.members.allSatisfy { id in
             guard let process = manager(id)?.process else { return false }
             return process.tables.index >= index && process.tables.index == leader.tables.index

@@ -34,6 +34,8 @@ import Testing
         #expect(coverage[.readByLease] > Self.seeds.count)
         #expect(coverage[.tornTailCut] > 0)
         #expect(coverage[.containerStarted] > 20)
+        #expect(coverage[.nodeRetired] > 10)
+        #expect(coverage[.managersSwapped] > 0)
         #expect(coverage[.clusterConverged] == Self.seeds.count)
     }
 

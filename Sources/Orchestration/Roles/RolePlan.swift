@@ -61,6 +61,9 @@ public struct RolePlan: Sendable {
     /// The next step; nil when nothing is to be done, or nothing can be done now.
     public func next() -> Step? {
         let leaving = leaving
+        #if MUTANT_RETIRED_BEFORE_REMOVED
+            if let gone = leaving.first(where: { $0.member != own }) { return .retire(gone.node) }
+        #endif
         if let gone = leaving.first(where: { !membership.contains($0.member) }) { return .retire(gone.node) }
         // Raft leaves a joint membership by itself; whoever goes votes until then.
         if membership.isJoint { return nil }

@@ -25,6 +25,9 @@ public enum Interest: Int, CaseIterable, Sendable {
     case readOverlappedWrite, keyHistoryChecked
     case learnerAdded, learnerPromoted, voterRemoved, voterDemoted, changedJointly, membershipsCompared,
         leadershipTransferred, lostManagerReplaced, managerDemotedAndPromoted, voteAskedAfterRestart
+    case managersPromotedTogether, managersDemotedTogether, managersSwapped, leaderGaveWay, demotionRefused,
+        removalTakenBack,
+        nodeRetired
     case loopWrote, loopWasRefused, agentRegistered, assignmentsSent, containerStarted, taskWentOn
     case addressesChecked, slotsChecked, nodeLost, nodeDrained, nodeRemoved, removedNodeTurnedAway, serviceScaled,
         serviceUpdated, serviceRemoved

@@ -66,8 +66,12 @@ public struct SimulationOptions: Sendable {
     /// Links between an agent and one manager.
     public let agentPartitions: Int
     public let nodeRemovals: Int
-    /// Managers that lose their disk or are demoted; in runs without other changes of the members.
+    /// Managers that lose their disk, and nodes that are promoted and demoted; in runs without other changes of the members.
     public let replacements: Int
+    /// Workers at the beginning that may become managers, in those runs.
+    public let spareMachines: Int
+    /// Leaders make Raft's members what the nodes' specs say, and let learners vote that have the log.
+    var keepsRoles: Bool { promotesLearners || replacements > 0 }
     /// How many restarts take less than the time for which a vote may be promised.
     public let quickRestartPercent: Int
     /// Of a voter at the moment when another one that does not hear the leader asks for its vote.
@@ -130,9 +134,10 @@ public struct SimulationOptions: Sendable {
         driftPerMille = rate(80)
         agentPartitions = rate(12)
         nodeRemovals = rate(4)
-        replacements = changesMembership || chance.percent(40) ? 0 : chance.pick(1...10)
+        replacements = changesMembership || chance.percent(40) ? 0 : chance.pick(2...20)
         quickRestartPercent = rate(60)
         restartsUnderLease = usesLeases ? rate(40) : 0
+        spareMachines = replacements > 0 ? chance.pick(0...2) : 0
     }
 }
 

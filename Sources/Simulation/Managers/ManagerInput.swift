@@ -6,7 +6,8 @@ import Consensus
 enum ManagerInput {
     case message(Message)
     case propose([UInt8], (WriteOutcome) -> Void)
-    case changeMembership([MembershipChange])
+    /// Not made where the membership is not `from` any more; the closure is called when it is made, or not.
+    case changeMembership([MembershipChange], from: Membership?, (() -> Void)? = nil)
     case read((ReadOutcome) -> Void)
     /// Complete and checked; the closure is called when the member has stepped the message.
     case snapshot(ClusterTables, Message, stepped: () -> Void)

@@ -66,19 +66,28 @@ extension ManagerProcess {
 
     /// A new term is led anew, once everything of earlier terms is applied here.
     private func follow(_ status: RaftStatus) {
-        if status.role != .leader || duties?.term != status.term {
-            duties?.end()
-            duties = nil
-        }
-        guard status.role == .leader, world.options.workers > 0 else { return }
+        if status.role != .leader || ledTerm != status.term { endLeading() }
+        guard status.role == .leader, world.options.workers > 0 || world.options.keepsRoles else { return }
         push(
             .read { [self] outcome in
-                guard case .state = outcome, !isOver, node.role == .leader, node.term == status.term, duties == nil
+                guard case .state = outcome, !isOver, node.role == .leader, node.term == status.term, ledTerm == nil
                 else { return }
-                let duties = LeaderDuties(self, term: status.term, in: world)
-                self.duties = duties
-                duties.start()
+                lead(status.term)
             })
+    }
+
+    private var ledTerm: Term? { duties?.term ?? roles?.term }
+
+    private func lead(_ term: Term) {
+        if world.options.workers > 0 {
+            let duties = LeaderDuties(self, term: term, in: world)
+            self.duties = duties
+            duties.start()
+        }
+        guard world.options.keepsRoles else { return }
+        let roles = RoleKeeper(self, term: term, in: world)
+        self.roles = roles
+        roles.start()
     }
 
     /// Outcomes that this member will not learn in time: the entry may still be committed by the next leader.
@@ -88,6 +97,8 @@ extension ManagerProcess {
         let lostReads = reads.sorted { $0.key < $1.key }.map(\.value)
         proposals = [:]
         reads = [:]
+        // Whoever asked leads no more either.
+        membershipChanges = [:]
         answer {
             for completion in lost { completion(.unknown) }
             for completion in lostReads { completion(.unknown) }
@@ -194,6 +205,7 @@ extension ManagerProcess {
         }
         guard let last = entries.last?.index else { return }
         node.onApplied(through: last)
+        for entry in entries { membershipChanges.removeValue(forKey: entry.index)?() }
         duties?.push(changes)
         serveReads()
         try snapshotIfDue()

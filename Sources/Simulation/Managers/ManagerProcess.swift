@@ -3,6 +3,7 @@ import ClusterModel
 import ClusterState
 import Consensus
 import DurableLog
+import Orchestration
 import Primitives
 
 /// The process died between two directives.
@@ -14,8 +15,6 @@ struct CrashedAtDirective: Error {}
 final class ManagerProcess {
     static let tickMicroseconds: Microseconds = 50_000
     private static let electionTicks = 10
-    /// A learner becomes a voter when it lacks at most so many entries.
-    private static let learnerLagEntries: UInt64 = 100
     /// Small, so that snapshots have several.
     private static let snapshotChunkBytes = 512
 
@@ -27,6 +26,7 @@ final class ManagerProcess {
     private(set) var isOver = false
     /// While it leads.
     var duties: LeaderDuties?
+    var roles: RoleKeeper?
 
     private let startedAt: Microseconds
     private var inbox: [ManagerInput] = []
@@ -40,6 +40,7 @@ final class ManagerProcess {
     var directivesLeft: Int?
 
     var proposals: [LogIndex: (term: Term, completion: (WriteOutcome) -> Void)] = [:]
+    var membershipChanges: [LogIndex: () -> Void] = [:]
     var reads: [UInt64: (ReadOutcome) -> Void] = [:]
     /// Reads whose index is not applied yet.
     var waitingReads: [(index: LogIndex, completion: (ReadOutcome) -> Void)] = []
@@ -86,12 +87,19 @@ final class ManagerProcess {
 
     func end() {
         isOver = true
-        duties?.end()
-        duties = nil
+        endLeading()
         proposals = [:]
+        membershipChanges = [:]
         reads = [:]
         waitingReads = []
         inbox = []
+    }
+
+    func endLeading() {
+        duties?.end()
+        duties = nil
+        roles?.end()
+        roles = nil
     }
 
     private var tickInterval: Microseconds { Self.tickMicroseconds * 1000 / manager.clockPerMille }
@@ -142,7 +150,6 @@ final class ManagerProcess {
         for input in inputs { try take(input) }
         if world.now >= nextTick {
             node.tick(manager.clock(at: world.now))
-            promoteLearners()
             nextTick = world.now + tickInterval
         }
         try performAll()
@@ -159,7 +166,12 @@ final class ManagerProcess {
                 let proposed = try node.propose([data])
                 proposals[proposed.indices.lowerBound] = (proposed.term, completion)
             } catch { completion(.notTaken(leader: node.leader)) }
-        case .changeMembership(let changes): _ = try? node.proposeMembership(changes)
+        case .changeMembership(let changes, let base, let completion):
+            if base == nil || base == node.membership, let proposed = try? node.proposeMembership(changes) {
+                membershipChanges[proposed.indices.lowerBound] = completion
+            } else {
+                completion?()
+            }
         case .read(let completion):
             nextRead &+= 1
             do {
@@ -194,13 +206,11 @@ final class ManagerProcess {
 
     private func isAwaited(_ metadata: SnapshotMetadata) -> Bool { node.appliedIndex < metadata.index }
 
-    private func promoteLearners() {
-        guard world.options.promotesLearners, node.role == .leader else { return }
-        for learner in node.membership.learners where node.isRecentlyActive(learner) == true {
-            guard let match = node.matchIndex(of: learner), match > 0,
-                match + Self.learnerLagEntries >= node.commitIndex
-            else { continue }
-            do { _ = try node.proposeMembership(.addVoter(learner)) } catch { return }
-        }
+    /// Made of what the real manager publishes to its own.
+    var rolePlan: RolePlan {
+        RolePlan(
+            tables: tables, membership: node.membership, own: id,
+            active: Set(node.membership.members.filter { node.isRecentlyActive($0) == true }),
+            ready: Set(node.learners(lackingAtMost: OrchestrationLimits.learnerLagEntries)))
     }
 }
