@@ -122,10 +122,13 @@ struct IdentityService: WireIdentity.SimpleServiceProtocol {
 
     /// A certificate for the role that the state says, never for what the node asks.
     private func renewed(
-        _ node: Node, _ key: Certificate.PublicKey, _ address: String, _ manager: Manager
+        _ known: Node, _ key: Certificate.PublicKey, _ address: String, _ manager: Manager
     ) async throws -> WireAdmission {
-        guard let cluster = manager.tables.cluster else {
-            throw Failure(.unavailable, "this manager does not know the cluster yet")
+        // A leader that was deposed and does not know it could name a member that Raft goes on without. The node would begin
+        // with an empty log under that id, and vote a second time for a leader of before.
+        let tables = try await manager.freshTables()
+        guard let cluster = tables.cluster, let node = tables.nodes[known.id] else {
+            throw Failure(.unavailable, "node \(known.id) has just been changed: ask again")
         }
         if node.spec.role == .worker {
             guard node.manager == nil else {

@@ -6,8 +6,8 @@ public import Primitives
 /// Brings Raft's members to what the nodes' specs say, one step at a time, and refuses what would cost the quorum.
 ///
 /// Pure: a function of the state and of what the leader knows of Raft. Managers enter Raft as learners where their nodes ask
-/// for their certificates; this lets them vote, takes them out, and back where somebody thought better of it. Those that come or go at the same time do so in one
-/// change, a joint one where that is more than one voter.
+/// for their certificates; this lets them vote, takes them out, and back where somebody thought better of it. Those that come
+/// or go at the same time do so in one change, a joint one where that is more than one voter.
 public struct RolePlan: Sendable {
     public enum Step: Hashable, Sendable {
         /// The leader itself is to go: another one leads first.
