@@ -4,6 +4,15 @@
 /// elected one may name each other, or one itself. A manager that was lost is neither asked nor followed to for the next
 /// few attempts: one that stands still takes seconds to be given up, and who names it may not know yet.
 public struct ManagerSearch: Sendable {
+    /// Why there is no session with a manager any more, or none at all.
+    public enum End: Hashable, Sendable {
+        case lost
+        /// It does not lead; the leader's address, empty where it knows none.
+        case redirected(leader: String)
+        /// This node has ended its connections, to show another certificate. The manager is there.
+        case cutOff
+    }
+
     private var hint: String?
     private var isFollowing = false
     private var turn = 0
@@ -26,16 +35,20 @@ public struct ManagerSearch: Sendable {
 
     /// A session with the manager ended, or never began.
     ///
-    /// - Parameter leader: whom it named; empty where it named nobody, nil where it is lost.
     /// - Returns: whether the agent waits before it turns to the next.
-    public mutating func onEnded(at address: String, leader: String?) -> Bool {
+    public mutating func onEnded(at address: String, _ end: End) -> Bool {
         if let attempts = lost?.attempts { lost = attempts > 1 ? lost.map { ($0.address, attempts - 1) } : nil }
-        guard let leader else {
+        switch end {
+        case .lost:
             lost = (address, AgentLimits.attemptsWithoutLostManager)
             return true
+        case .redirected(let leader):
+            guard !leader.isEmpty, leader != address, leader != lost?.address else { return true }
+            hint = leader
+            return isFollowing
+        case .cutOff:
+            hint = address
+            return false
         }
-        guard !leader.isEmpty, leader != address, leader != lost?.address else { return true }
-        hint = leader
-        return isFollowing
     }
 }

@@ -43,6 +43,9 @@ public final class NodeConnections: Sendable {
         }
     }
 
+    /// Changes whenever this node ends its connections to an address by itself.
+    public func generation(of address: String) -> ConnectionGeneration { links.generation(of: address) }
+
     /// Ends the client for an address that is not used any more, or that should connect anew at once.
     public func drop(_ address: String) {
         links.end(to: address)
@@ -141,6 +144,12 @@ public final class NodeConnections: Sendable {
         return GRPCClient(
             transport: try HTTP2ClientTransport.Posix(target: target, transportSecurity: security, config: config))
     }
+}
+
+/// How often a node has ended its connections: all of them, and those to one address.
+public struct ConnectionGeneration: Hashable, Sendable {
+    let all: UInt64
+    let own: UInt64
 }
 
 /// What became of peers when they were last seen, by address.

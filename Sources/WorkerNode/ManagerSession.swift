@@ -50,13 +50,14 @@ public struct ManagerSession: Sendable {
         let marks = SessionMarkBook()
         while !Task.isCancelled {
             guard let address = search.next(of: await worker.managers) else { return }
-            var leader: String?
+            let generation = connections.generation(of: address)
+            var ending = ManagerSearch.End.lost
             var rest = WorkerLimits.sessionBackoff
             do {
                 try await session(with: address, marks)
                 complaints.forget()
             } catch let end as Ended {
-                leader = end.leader
+                ending = .redirected(leader: end.leader)
                 log.debug("session with \(address) ended: \(end.message)")
                 if end.isFenced {
                     await onRefusal(Failure(.alreadyExists, end.message))
@@ -67,6 +68,8 @@ public struct ManagerSession: Sendable {
                 if let refusal = error as? RPCError, refusal.code == .unauthenticated {
                     await onRefusal(Failure(.unauthenticated, refusal.message))
                     rest = WorkerLimits.refusedBackoff
+                } else if connections.generation(of: address) != generation {
+                    ending = .cutOff
                 } else {
                     let reason = connections.problem(at: address) ?? "\(error)"
                     let complaint = "no session with the manager at \(address): \(reason)"
@@ -74,7 +77,7 @@ public struct ManagerSession: Sendable {
                 }
             }
             await worker.endSession()
-            if search.onEnded(at: address, leader: leader) {
+            if search.onEnded(at: address, ending) {
                 try? await Task.sleep(for: rest)
             }
         }

@@ -6,7 +6,7 @@ import Testing
 
     private mutating func next(_ known: [String]) -> String? { search.next(of: known) }
     private mutating func waits(after address: String, naming leader: String?) -> Bool {
-        search.onEnded(at: address, leader: leader)
+        search.onEnded(at: address, leader.map { .redirected(leader: $0) } ?? .lost)
     }
 
     @Test mutating func managersAreAskedInTurnWithAPause() {
@@ -61,5 +61,15 @@ import Testing
             #expect(next(["a"]) == "a")
             #expect(waits(after: "a", naming: nil))
         }
+    }
+
+    /// R28: a renewal ends the session, and a node without one for long may be taken for another.
+    @Test mutating func aManagerThatThisNodeHasCutOffIsAskedAgainAtOnce() {
+        #expect(next(["a", "b"]) == "a")
+        let pauses = search.onEnded(at: "a", .cutOff)
+        #expect(!pauses)
+        #expect(next(["a", "b"]) == "a")
+        #expect(waits(after: "a", naming: nil))
+        #expect(next(["a", "b"]) == "b")
     }
 }

@@ -12,25 +12,22 @@ internal import Synchronization
 final class LinkCalls: Sendable {
     private struct State {
         var channels: [ObjectIdentifier: (address: String, channel: any Channel)] = [:]
-        /// How often links were ended, all of them and those to an address: one that was begun before must not come after.
+        /// One that was begun before must not come after.
         var ends: UInt64 = 0
         var endsTo: [String: UInt64] = [:]
 
-        func generation(of address: String) -> Generation { Generation(all: ends, own: endsTo[address] ?? 0) }
-    }
-
-    struct Generation: Hashable {
-        fileprivate let all: UInt64
-        fileprivate let own: UInt64
+        func generation(of address: String) -> ConnectionGeneration {
+            ConnectionGeneration(all: ends, own: endsTo[address] ?? 0)
+        }
     }
 
     private let state = Mutex(State())
 
     /// To be taken before a link's credentials are.
-    func generation(of address: String) -> Generation { state.withLock { $0.generation(of: address) } }
+    func generation(of address: String) -> ConnectionGeneration { state.withLock { $0.generation(of: address) } }
 
     /// False where links were ended since `generation`.
-    func add(_ channel: any Channel, _ address: String, _ generation: Generation) -> Bool {
+    func add(_ channel: any Channel, _ address: String, _ generation: ConnectionGeneration) -> Bool {
         state.withLock { state in
             guard state.generation(of: address) == generation else { return false }
             state.channels[ObjectIdentifier(channel)] = (address, channel)
