@@ -3,51 +3,26 @@ public import GRPCCore
 public import Primitives
 internal import SwiftProtobuf
 
+/// Kinds of failures and gRPC's codes for them, in both directions; what is missing is internal.
+private let codes: [(failure: Failure.Code, rpc: RPCError.Code)] = [
+    (.invalidArgument, .invalidArgument), (.notFound, .notFound), (.alreadyExists, .alreadyExists),
+    (.conflict, .aborted), (.failedPrecondition, .failedPrecondition), (.permissionDenied, .permissionDenied),
+    (.unauthenticated, .unauthenticated), (.unavailable, .unavailable), (.unknown, .unknown),
+    (.resourceExhausted, .resourceExhausted), (.deadlineExceeded, .deadlineExceeded),
+    (.unimplemented, .unimplemented), (.dataLoss, .dataLoss),
+]
+
 extension Failure {
     /// The same kind and text for a caller on another node.
     public var rpc: RPCError {
-        let code: RPCError.Code =
-            switch self.code {
-            case .invalidArgument: .invalidArgument
-            case .notFound: .notFound
-            case .alreadyExists: .alreadyExists
-            case .conflict: .aborted
-            case .failedPrecondition: .failedPrecondition
-            case .permissionDenied: .permissionDenied
-            case .unauthenticated: .unauthenticated
-            case .unavailable: .unavailable
-            case .unknown: .unknown
-            case .resourceExhausted: .resourceExhausted
-            case .deadlineExceeded: .deadlineExceeded
-            case .unimplemented: .unimplemented
-            case .dataLoss: .dataLoss
-            default: .internalError
-            }
-        return RPCError(code: code, message: description)
+        RPCError(code: codes.first { $0.failure == code }?.rpc ?? .internalError, message: description)
     }
 }
 
 extension RPCError {
     /// The other direction of ``Failure/rpc``.
     public var failure: Failure {
-        let code: Failure.Code =
-            switch self.code {
-            case .invalidArgument: .invalidArgument
-            case .notFound: .notFound
-            case .alreadyExists: .alreadyExists
-            case .aborted: .conflict
-            case .failedPrecondition: .failedPrecondition
-            case .permissionDenied: .permissionDenied
-            case .unauthenticated: .unauthenticated
-            case .unavailable: .unavailable
-            case .unknown: .unknown
-            case .resourceExhausted: .resourceExhausted
-            case .deadlineExceeded: .deadlineExceeded
-            case .unimplemented: .unimplemented
-            case .dataLoss: .dataLoss
-            default: .internal
-            }
-        return Failure(code, message)
+        Failure(codes.first { $0.rpc == code }?.failure ?? .internal, message)
     }
 }
 

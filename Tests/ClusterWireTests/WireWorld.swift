@@ -3,7 +3,6 @@ import ClusterMessages
 import ClusterModel
 import GRPCCore
 import GRPCNIOTransportHTTP2Posix
-import Glibc
 import LinuxSystem
 import Primitives
 import Synchronization
@@ -42,11 +41,12 @@ struct WireWorld {
         let manager = CredentialStore(try WireWorld.member(cluster, 1, .manager, at: clock.now)) { clock.now }
         cluster.spec.certificateValidity = validity
         worker = CredentialStore(try WireWorld.member(cluster, 2, .worker, at: clock.now)) { clock.now }
-        let socket = try InternetSocket.listenTCP("127.0.0.1", port: 0).release()
+        let socket = try InternetSocket.listenTCP("127.0.0.1", port: 0)
+        address = "127.0.0.1:\(try InternetSocket.port(of: socket))"
         server = try NodeListener.server(
-            listener: socket, credentials: manager, acceptsJoiners: { true }, standing: standing, onRefusal: { _ in },
+            listener: socket.release(), credentials: manager, acceptsJoiners: { true }, standing: standing,
+            onRefusal: { _ in },
             services: services, links: links)
-        address = "127.0.0.1:\(WireWorld.port(of: socket))"
         self.clock = clock
         self.cluster = cluster
     }
@@ -66,15 +66,6 @@ struct WireWorld {
         return try Credentials(
             certificatePEM: cluster.issue(joiner.certificate.publicKey, to: identity, at: now).pem(),
             keyPEM: joiner.keyPEM(), rootsPEM: cluster.authority.trusted)
-    }
-
-    private static func port(of socket: Int32) -> UInt16 {
-        var address = sockaddr_in()
-        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-        withUnsafeMutablePointer(to: &address) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { _ = getsockname(socket, $0, &length) }
-        }
-        return UInt16(bigEndian: address.sin_port)
     }
 }
 
