@@ -42,10 +42,7 @@ public enum Standing: Hashable, Sendable {
 
 extension ServerContext {
     /// The member at the other end; nil for a stranger. The handshake has verified the certificate.
-    public var peer: PeerIdentity? {
-        guard let certificate = peerCertificate, !certificate.isSelfSigned else { return nil }
-        return PeerIdentity(certificate)
-    }
+    public var peer: PeerIdentity? { peerCertificate.flatMap(CallingMember.init)?.node }
 
     /// The certificate that the other end proved to hold the key of.
     public var peerCertificate: Certificate? {

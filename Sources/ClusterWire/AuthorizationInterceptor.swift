@@ -18,9 +18,7 @@ struct Authorization: ServerInterceptor {
     ) async throws -> StreamingServerResponse<Output> {
         let method = context.descriptor.fullyQualifiedMethod
         // Read once a call: it is judged again with every message.
-        let member = context.peer.flatMap { peer in
-            context.peerCertificate.map { CallingMember(node: peer, validity: $0.validity) }
-        }
+        let member = context.peerCertificate.flatMap(CallingMember.init)
         let caller = try admit(member, method: method)
         guard let member, caller != .lapsed else { return try await next(request, context) }
         var request = request
@@ -43,9 +41,7 @@ struct Authorization: ServerInterceptor {
     /// The member that calls by another way than gRPC, if it may.
     func require(_ member: CallingMember?, method: String) throws -> PeerIdentity {
         let caller = try admit(member, method: method)
-        guard let member else {
-            throw RPCError(code: .permissionDenied, message: "a \(caller) may not call \(method)")
-        }
+        guard let member else { throw Authorization.refusal(of: caller, method) }
         return member.node
     }
 
@@ -53,9 +49,13 @@ struct Authorization: ServerInterceptor {
         let caller = try caller(member)
         guard AuthorizationTable.allows(caller, method: method) else {
             if caller == .lapsed, let lapse = member?.lapse(at: clock()) { throw lapse }
-            throw RPCError(code: .permissionDenied, message: "a \(caller) may not call \(method)")
+            throw Authorization.refusal(of: caller, method)
         }
         return caller
+    }
+
+    private static func refusal(of caller: AuthorizationTable.Caller, _ method: String) -> RPCError {
+        RPCError(code: .permissionDenied, message: "a \(caller) may not call \(method)")
     }
 
     private func caller(_ member: CallingMember?) throws -> AuthorizationTable.Caller {

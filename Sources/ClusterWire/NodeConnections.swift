@@ -27,12 +27,7 @@ public final class NodeConnections: Sendable {
         if let known = connections.withLock({ $0[address]?.client }) { return known }
         let security = try HTTP2ClientTransport.Posix.TransportSecurity.mTLS(
             certificateReloader: PresentCertificate(credentials: credentials)
-        ) { [credentials, verdicts] tls in
-            NodeConnections.verify(&tls, clock: credentials.clock, onVerdict: { verdicts.set($0, at: address) }) {
-                let now = credentials.current
-                return .members(roots: now.roots, cluster: now.identity.cluster)
-            }
-        }
+        ) { NodeConnections.verify(&$0, verification(of: address)) }
         let client = try NodeConnections.client(to: address, security)
         return connections.withLock { connections in
             if let other = connections[address]?.client { return other }
@@ -101,9 +96,8 @@ public final class NodeConnections: Sendable {
             certificateChain: [.bytes(Array(try credentials.certificatePEM().utf8), format: .pem)],
             privateKey: .bytes(Array(try credentials.keyPEM().utf8), format: .pem)
         ) {
-            verify(&$0, clock: clock, onVerdict: { verdicts.set($0, at: address) }) {
-                .managerUnder(rootDigest: rootDigest)
-            }
+            let verification = PeerVerification.managerUnder(rootDigest: rootDigest)
+            verify(&$0, verification.callback(clock: clock, onVerdict: { verdicts.set($0, at: address) }))
         }
         let client = try client(to: address, security)
         return try await withThrowingTaskGroup(of: Void.self) { group in
@@ -119,13 +113,12 @@ public final class NodeConnections: Sendable {
     }
 
     private static func verify(
-        _ tls: inout HTTP2ClientTransport.Posix.TransportSecurity.TLS, clock: @escaping @Sendable () -> Timestamp,
-        onVerdict: @escaping @Sendable (PeerVerdict) -> Void, _ verification: @escaping @Sendable () -> PeerVerification
+        _ tls: inout HTTP2ClientTransport.Posix.TransportSecurity.TLS, _ callback: @escaping PeerVerification.Callback
     ) {
-        // The name in a certificate is the node's id, not its address: who it is, is checked below.
+        // The name in a certificate is the node's id, not its address: who it is, is checked by the callback.
         tls.serverCertificateVerification = .noHostnameVerification
         tls.trustRoots = .certificates([])
-        tls.customVerificationCallback = { verification().callback(clock: clock, onVerdict: onVerdict)($0, $1) }
+        tls.customVerificationCallback = callback
     }
 
     private static func client(

@@ -28,10 +28,7 @@ final class LinkListener: Sendable {
     /// A link whose caller has yet to say hello.
     func handler(_ pipeline: ChannelPipeline.SynchronousOperations) throws -> LinkHandler {
         let chain = try pipeline.nioSSL_peerValidatedCertificateChain()
-        let leaf = try chain.map { try Certificate(presented: $0.leaf) }
-        let member = leaf.flatMap { leaf in
-            leaf.isSelfSigned ? nil : PeerIdentity(leaf).map { CallingMember(node: $0, validity: leaf.validity) }
-        }
+        let member = try chain.flatMap { CallingMember(try Certificate(presented: $0.leaf)) }
         let bell = LinkBell()
         let admission = LinkHandler.Admission(
             admit: { [service, authorization] hello in
