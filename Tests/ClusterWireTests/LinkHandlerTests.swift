@@ -147,11 +147,11 @@ import Testing
         former.run()
         bell.ring()
         next.run()
-        #expect(looks.withLock { $0 } == ["former", "next", "next"])
+        #expect(looks.withLock { $0 } == ["next"])
         bell.disconnect(second)
         bell.ring()
         next.run()
-        #expect(looks.withLock { $0.count } == 3)
+        #expect(looks.withLock { $0.count } == 1)
     }
 
     @Test func manyRingsAreOne() throws {
@@ -162,6 +162,6 @@ import Testing
         loop.run()
         bell.ring()
         loop.run()
-        #expect(looks.withLock { $0 } == 3)
+        #expect(looks.withLock { $0 } == 2)
     }
 }

@@ -26,13 +26,15 @@ final class LinkHandler: ChannelInboundHandler {
 
     private enum State {
         case waiting
-        case open(ChannelHandlerContext, bell: UInt64)
+        /// With what the bell is let go by.
+        case open(bell: UInt64)
         case ended
     }
 
     private let role: Role
     private let bell: LinkBell
     private let onEnd: (Failure) -> Void
+    /// As long as it is in its channel.
     private var context: ChannelHandlerContext?
     private var state = State.waiting
     /// nil at the end that was called, until its caller is let in.
@@ -79,9 +81,9 @@ final class LinkHandler: ChannelInboundHandler {
                 here.value.end(Failure(.deadlineExceeded, "no hello came"))
             }
         }
-        state = .open(context, bell: 0)
-        let number = bell.connect(context.eventLoop) { here.value.send() }
-        if case .open = state { state = .open(context, bell: number) } else { bell.disconnect(number) }
+        state = .open(bell: bell.connect(context.eventLoop) { here.value.send() })
+        // Something may have come before.
+        send()
     }
 
     func channelInactive(context: ChannelHandlerContext) {
@@ -111,7 +113,7 @@ final class LinkHandler: ChannelInboundHandler {
         switch former {
         case .ended: return
         case .waiting: break
-        case .open(_, let number):
+        case .open(let number):
             bell.disconnect(number)
             use?.end()
         }
@@ -119,10 +121,12 @@ final class LinkHandler: ChannelInboundHandler {
         onEnd(failure)
     }
 
+    private var openContext: ChannelHandlerContext? { if case .open = state { context } else { nil } }
+
     // MARK: Frames
 
     private func send() {
-        guard case .open(let context, _) = state, isSecured, let use else { return }
+        guard let context = openContext, isSecured, let use else { return }
         var unflushed = 0
         // TLS takes what is not flushed without a limit.
         while context.channel.isWritable, let frame = use.next() {
@@ -154,11 +158,10 @@ final class LinkHandler: ChannelInboundHandler {
     func channelRead(context: ChannelHandlerContext, data: NIOAny) { take(unwrapInboundIn(data)) }
 
     func take(_ buffer: ByteBuffer) {
-        guard case .open(let context, _) = state else { return }
+        guard let context = openContext else { return }
         do {
             try reader.process(buffer: buffer) { frame in
-                guard case .open = state else { return }
-                try take(frame, context)
+                if openContext != nil { try take(frame, context) }
             }
         } catch { refuse(error, context) }
     }

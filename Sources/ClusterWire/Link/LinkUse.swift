@@ -60,18 +60,16 @@ public final class LinkBell: Sendable {
         }
     }
 
-    /// The link looks at once: something may have come before.
+    /// What was rung for before is the link's to look for.
     ///
     /// - Returns: what ``disconnect(_:)`` takes.
     func connect(_ loop: any EventLoop, _ send: @escaping @Sendable () -> Void) -> UInt64 {
-        let number = state.withLock { state in
+        state.withLock { state in
             state.listeners += 1
             state.isRinging = false
             state.listener = Listener(number: state.listeners, loop: loop, send: send)
             return state.listeners
         }
-        send()
-        return number
     }
 
     /// Another link's connection stays.
