@@ -6,7 +6,7 @@ public enum ManagerLimits {
     static let busyTurn = Duration.milliseconds(2)
     /// Inputs waiting for the Raft thread; proposals above it are refused, messages dropped (Raft sends them again).
     static let inputs = 100_000
-    /// Bytes of entries in one frame to a peer; a message that is larger alone travels alone.
+    /// Bytes of entries, proposals or refusals in one frame of a link; what is larger alone travels alone.
     static let frameBytes = 1 << 20
     /// Messages waiting for one peer; more are dropped.
     static let peerMessages = 4_096
@@ -26,8 +26,6 @@ public enum ManagerLimits {
     static let readTimeout = Duration.seconds(1)
     /// Proposals on their way to the leader or with it; more are refused.
     static let forwardedProposals = 10_000
-    /// Bytes of proposals in one message to the leader; one that is larger alone travels alone.
-    static let forwardedBytes = 1 << 20
     /// Between two attempts of a write that found no leader.
     static let proposeRetry = Duration.milliseconds(50)
     /// Assignments wait this long for others to go with them.

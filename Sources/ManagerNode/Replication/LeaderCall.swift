@@ -64,7 +64,8 @@ final class LeaderCall: Sendable {
     func run(_ connections: NodeConnections) async {
         let use = LinkUse(
             next: { [self] in
-                takeUnsent().map { proposals in .with { $0.proposals = .with { $0.proposals = proposals } } }
+                let proposals = takeUnsent()
+                return proposals.isEmpty ? nil : .with { $0.proposals = .with { $0.proposals = proposals } }
             },
             receive: { [self] frame in
                 guard case .outcomes(let outcomes) = frame.frame else { return }
@@ -107,21 +108,8 @@ final class LeaderCall: Sendable {
             .unknown, "no answer of the leader (\(reason)); the change may or may not have been made: look, then retry")
     }
 
-    /// The next message's proposals; nil when nothing waits.
-    func takeUnsent() -> [WireProposal]? {
-        state.withLock { state in
-            var bytes = 0
-            let count =
-                state.unsent.firstIndex { proposal in
-                    bytes += proposal.transaction.count
-                    return bytes > ManagerLimits.forwardedBytes
-                } ?? state.unsent.count
-            if state.unsent.isEmpty { return nil }
-            let proposals = Array(state.unsent.prefix(max(1, count)))
-            state.unsent.removeFirst(proposals.count)
-            return proposals
-        }
-    }
+    /// The next frame's proposals; none when nothing waits.
+    func takeUnsent() -> [WireProposal] { state.withLock { $0.unsent.takeFrame(\.transaction.count) } }
 
     private func take(_ outcome: WireOutcome) {
         guard let waiter = state.withLock({ $0.waiters.removeValue(forKey: outcome.number) }) else { return }

@@ -23,16 +23,7 @@ final class PeerOutbox: Sendable {
 
     /// All that waits, up to the limit of a frame.
     func next() -> WireLinkFrame? {
-        let taken = messages.withLock { messages in
-            var taken: [Consensus.Message] = []
-            var bytes = 0
-            while let first = messages.first, taken.isEmpty || bytes + first.entryBytes <= ManagerLimits.frameBytes {
-                bytes += first.entryBytes
-                taken.append(first)
-                messages.removeFirst()
-            }
-            return taken
-        }
+        let taken = messages.withLock { $0.takeFrame(\.entryBytes) }
         return taken.isEmpty ? nil : .with { $0.messages = .with { $0.messages = taken.map(\.wire) } }
     }
 }

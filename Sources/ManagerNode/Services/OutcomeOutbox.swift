@@ -25,16 +25,7 @@ final class OutcomeOutbox: Sendable {
 
     /// All that waits, up to the limit of a frame.
     func next() -> WireLinkFrame? {
-        let taken = outcomes.withLock { outcomes in
-            var bytes = 0
-            let count = outcomes.firstIndex { outcome in
-                bytes += outcome.refusal.message.utf8.count
-                return bytes > ManagerLimits.frameBytes
-            }
-            let taken = Array(outcomes.prefix(max(1, count ?? outcomes.count)))
-            outcomes.removeFirst(taken.count)
-            return taken
-        }
+        let taken = outcomes.withLock { $0.takeFrame { $0.refusal.message.utf8.count } }
         return taken.isEmpty ? nil : .with { $0.outcomes = .with { $0.outcomes = taken } }
     }
 }
