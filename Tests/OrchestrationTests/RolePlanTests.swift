@@ -192,6 +192,26 @@ import Testing
         drained.spec.availability = .drain
         #expect(!RolePlan.concerns(Transaction([.update(.node(drained), bySpec: true)], time: .zero), tables))
     }
+
+    /// A command that demotes two says so of one after the other.
+    @Test mutating func aChangeWaitsForOneLookMoreAndARetirementDoesNot() throws {
+        let ids = try managers([1, 2, 3, 4, 5])
+        try demote(ids[3])
+        var pace = RolePace()
+        let first = pace.next(of: plan(voters: [1, 2, 3, 4, 5], active: [1, 2, 3, 4, 5]))
+        #expect(first == nil)
+        try demote(ids[4])
+        let second = pace.next(of: plan(voters: [1, 2, 3, 4, 5], active: [1, 2, 3, 4, 5]))
+        #expect(second == .change([.remove(4), .remove(5)]) || second == .change([.remove(5), .remove(4)]))
+        let retirement = pace.next(of: plan(voters: [1, 2, 3], active: [1, 2, 3]))
+        #expect(retirement == .retire(min(ids[3], ids[4])))
+        // A pause begins the wait anew.
+        let (before, paused, after) = (
+            pace.next(of: plan(voters: [1, 2, 3, 4, 5], active: [1, 2, 3, 4, 5])), pace.next(of: nil),
+            pace.next(of: plan(voters: [1, 2, 3, 4, 5], active: [1, 2, 3, 4, 5]))
+        )
+        #expect(before == nil && paused == nil && after == nil)
+    }
 }
 
 extension RolePlan.Step {

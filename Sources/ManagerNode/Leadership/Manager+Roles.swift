@@ -24,20 +24,16 @@ extension Manager {
 
     /// Makes Raft's members what the nodes' specs say, as long as this manager leads.
     func keepRoles() async {
-        var hasWaited = false
+        var pace = RolePace()
         while !Task.isCancelled {
             let plan = rolePlan
-            let step = rolesArePaused ? nil : plan.next()
-            if let step, hasWaited || !step.gathersOthers {
-                hasWaited = false
+            if let step = pace.next(of: rolesArePaused ? nil : plan) {
                 do {
                     try await perform(step, of: plan)
                 } catch {
                     if Task.isCancelled { return }
                     log.debug("managers: \(step) not done yet: \(error)")
                 }
-            } else {
-                hasWaited = step != nil
             }
             try? await Task.sleep(for: ManagerLimits.leaderTick)
         }

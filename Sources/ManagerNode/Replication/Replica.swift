@@ -62,7 +62,8 @@ final class Replica: Sendable {
 
     /// Returns once this manager has applied `index`.
     func waitUntilApplied(_ index: LogIndex) async throws {
-        if case let view = view, view.failure == nil, view.tables.index >= index { return }
+        let view = view
+        if view.failure == nil, view.tables.index >= index { return }
         let key = state.withLock { $0.waiters.nextKey() }
         try await withTaskCancellationHandler {
             try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Void, any Error>) in

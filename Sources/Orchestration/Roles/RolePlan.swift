@@ -16,11 +16,6 @@ public struct RolePlan: Sendable {
         case change([MembershipChange])
         /// Raft does go on without it: its node is a worker.
         case retire(NodeID)
-
-        /// Whether it waits for one look more: who comes or goes together is asked for, and catches up, one after the other.
-        public var gathersOthers: Bool {
-            if case .change = self { true } else { false }
-        }
     }
 
     public let tables: ClusterTables
@@ -142,5 +137,31 @@ public struct RolePlan: Sendable {
         case .delete(.node(let id), _): return tables.nodes[id]?.manager.map { (id, $0.raftID) }
         default: return nil
         }
+    }
+}
+
+/// The pace at which a leader goes by its plan, look after look.
+///
+/// A change of the members waits for one look more: who comes or goes together is asked for, and catches up, one after the
+/// other.
+public struct RolePace: Sendable {
+    private var hasWaited = false
+
+    public init() {}
+
+    /// The step that is taken now; nil where there is none, or where it waits.
+    ///
+    /// - Parameter plan: nil while nothing may be done by it.
+    public mutating func next(of plan: RolePlan?) -> RolePlan.Step? {
+        guard let step = plan?.next() else {
+            hasWaited = false
+            return nil
+        }
+        if case .change = step, !hasWaited {
+            hasWaited = true
+            return nil
+        }
+        hasWaited = false
+        return step
     }
 }

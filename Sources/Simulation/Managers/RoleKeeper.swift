@@ -13,7 +13,7 @@ final class RoleKeeper {
     private let process: ManagerProcess
     let term: Term
     private var isOver = false
-    private var hasWaited = false
+    private var pace = RolePace()
     /// While a manager that lost its log becomes another member: the plan would take the lost one back.
     var isPaused = false
     /// A step is under way.
@@ -31,13 +31,7 @@ final class RoleKeeper {
         if isOver { return }
         if process.pausedUntil <= world.now, !isWaiting {
             let plan = process.rolePlan
-            let step = isPaused ? nil : plan.next()
-            if let step, hasWaited || !step.gathersOthers {
-                hasWaited = false
-                perform(step, of: plan)
-            } else {
-                hasWaited = step != nil
-            }
+            if let step = pace.next(of: isPaused ? nil : plan) { perform(step, of: plan) }
         }
         world.scheduler.after(Self.tick) { [self] in start() }
     }
