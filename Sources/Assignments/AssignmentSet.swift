@@ -80,8 +80,10 @@ extension ClusterTask {
 }
 
 extension Node {
-    /// What the node is to be: a manager until Raft goes on without it.
-    var wantedRole: NodeRole { spec.role == .manager || manager != nil ? .manager : .worker }
+    /// A manager until Raft goes on without it.
+    var wantedRole: WantedRole {
+        spec.role == .manager || manager != nil ? .manager(raftID: manager?.raftID) : .worker
+    }
 
     var overlayPeer: OverlayPeer? {
         guard let description, !description.overlayKey.isEmpty, !description.overlayEndpoint.isEmpty else { return nil }

@@ -34,7 +34,7 @@ public struct Dispatcher: Sendable {
         /// A longer one that it may still go by, for so many heartbeats.
         var earlier: (period: Duration, beats: Int)?
         var managers: [String] = []
-        var role: NodeRole?
+        var role: WantedRole?
         /// What it was told to trust.
         var trustDigest: [UInt8] = []
         var marks = SessionMarks()

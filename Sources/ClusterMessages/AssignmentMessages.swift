@@ -9,7 +9,7 @@ extension AssignmentMessage {
             updates: try list("updates", wire.updates, AssignmentItem.init(wire:)),
             removals: try list("removals", wire.removals, AssignmentKey.init(wire:)), managers: wire.managers,
             heartbeatPeriod: .nanoseconds(wire.heartbeatPeriod),
-            role: try optional("role", wire.hasRole, known("role", wire.role)),
+            role: try wire.wantedRole,
             trustDigest: Array(wire.trustDigest))
     }
 
@@ -22,8 +22,27 @@ extension AssignmentMessage {
             $0.removals = removals.map(\.wire)
             $0.managers = managers
             $0.heartbeatPeriod = heartbeatPeriod.wholeNanoseconds
-            if let role { $0.role = wireEnum(role) }
+            switch role {
+            case .worker: $0.role = wireEnum(NodeRole.worker)
+            case .manager(let raftID):
+                $0.role = wireEnum(NodeRole.manager)
+                $0.raftID = raftID ?? 0
+            case nil: break
+            }
             $0.trustDigest = wireBytes(trustDigest)
+        }
+    }
+}
+
+extension WireAssignments {
+    fileprivate var wantedRole: WantedRole? {
+        get throws(MessageError) {
+            guard hasRole else { return nil }
+            let role: NodeRole = try known("role", role)
+            return switch role {
+            case .worker: .worker
+            case .manager: .manager(raftID: raftID == 0 ? nil : raftID)
+            }
         }
     }
 }

@@ -31,6 +31,13 @@ public enum AssignmentKey: Hashable, Comparable, Sendable {
     case task(TaskID)
 }
 
+/// What a node is to be, as the state says.
+public enum WantedRole: Hashable, Sendable {
+    case worker
+    /// - Parameter raftID: the member of Raft that it is to be; nil: one that is named where it asks for its certificate.
+    case manager(raftID: UInt64?)
+}
+
 /// What changed for a node since the last message of the session; the first of a session is complete.
 public struct AssignmentMessage: Hashable, Sendable {
     public enum Kind: UInt8, Hashable, Sendable {
@@ -51,13 +58,13 @@ public struct AssignmentMessage: Hashable, Sendable {
     public var managers: [String]
     public var heartbeatPeriod: Duration
     /// What the node is to be; nil: as it is.
-    public var role: NodeRole?
+    public var role: WantedRole?
     /// ``Authority/trustDigest``; empty: what the node holds is right.
     public var trustDigest: [UInt8]
 
     public init(
         kind: Kind, sequence: UInt64, isLast: Bool = true, updates: [AssignmentItem], removals: [AssignmentKey] = [],
-        managers: [String], heartbeatPeriod: Duration, role: NodeRole? = nil, trustDigest: [UInt8] = []
+        managers: [String], heartbeatPeriod: Duration, role: WantedRole? = nil, trustDigest: [UInt8] = []
     ) {
         self.kind = kind
         self.sequence = sequence

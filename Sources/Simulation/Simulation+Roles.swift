@@ -72,12 +72,19 @@ extension Simulation {
             leader.roles?.isPaused = node.manager?.raftID == lost
             if node.manager?.raftID == lost { replaceMember(lost, of: node, leader) } else { machine.lost = nil }
         } else if node.spec.role == .manager {
-            guard machine.manager == nil else { return }
+            guard machine.manager == nil || machine.manager?.id != node.manager?.raftID else { return }
             guard let member = node.manager?.raftID else { return become(newManagerID(), node, leader) }
             guard leader.node.membership.contains(member) else {
                 return leader.push(.changeMembership([.addLearner(member)], from: leader.node.membership))
             }
-            guard machine.mayBegin(as: member) else { return }
+            guard machine.isNew(member) else { return }
+            if let former = machine.manager {
+                // Promoted again before it noticed that Raft had gone on without it. It does so in a while.
+                guard isCalm || chance.percent(20) else { return }
+                coverage.note(.promotedAgainAtOnce)
+                machine.wipe()
+                retire(former)
+            }
             trace("node \(machine.node.value) is a manager now: \(member)")
             machine.begin(try addManager(member, founders: []))
         } else if node.manager == nil, let manager = machine.manager, isCalm || chance.percent(20) {
@@ -161,9 +168,7 @@ extension Simulation {
         }
         let haveBegun = change.wanted.allSatisfy { $0.role == .worker || $0.machine.manager != nil }
         guard let next = open.first(where: { $0.role == .manager || haveBegun || !change.isCareful }),
-            var node = leader.tables.nodes[next.machine.node],
-            // Who is no manager any more wipes its log before it becomes one again.
-            next.role == .worker || node.manager != nil || next.machine.manager == nil
+            var node = leader.tables.nodes[next.machine.node]
         else { return }
         node.spec.role = next.role
         let transaction = Transaction([.update(.node(node), bySpec: true)], time: wallClock(of: leader.id))
@@ -177,11 +182,11 @@ extension Simulation {
         if isRefused, chance.percent(20) { roleChange?.wanted.removeAll { $0.machine === next.machine } }
     }
 
-    /// Somebody thinks better of it, when Raft may already go on without the manager.
+    /// Somebody thinks better of it, when Raft may already go on without the manager, and its node may not know.
     private func takeDemotionsBack(_ leader: ManagerProcess) {
         for (index, wish) in (roleChange?.wanted ?? []).enumerated() where wish.role == .worker {
-            guard let node = leader.tables.nodes[wish.machine.node], node.spec.role == .worker, node.manager != nil,
-                chance.percent(5)
+            guard let node = leader.tables.nodes[wish.machine.node], node.spec.role == .worker,
+                wish.machine.manager != nil, chance.percent(5)
             else { continue }
             trace("node \(node.id.value) is to be a manager after all")
             if !leader.node.membership.isVoter(node.manager?.raftID ?? 0) { coverage.note(.removalTakenBack) }

@@ -14,7 +14,7 @@ public struct ManagerSession: Sendable {
     private let worker: Worker
     private let connections: NodeConnections
     private let describe: @Sendable () async throws -> NodeDescription
-    private let onWishes: @Sendable (NodeRole?, [UInt8]) async -> Void
+    private let onWishes: @Sendable (WantedRole?, [UInt8]) async -> Void
     private let onRefusal: @Sendable (Failure) async -> Void
     private let log: Logger
 
@@ -26,7 +26,7 @@ public struct ManagerSession: Sendable {
     public init(
         worker: Worker, connections: NodeConnections, log: Logger,
         describe: @escaping @Sendable () async throws -> NodeDescription,
-        onWishes: @escaping @Sendable (NodeRole?, [UInt8]) async -> Void,
+        onWishes: @escaping @Sendable (WantedRole?, [UInt8]) async -> Void,
         onRefusal: @escaping @Sendable (Failure) async -> Void
     ) {
         self.worker = worker

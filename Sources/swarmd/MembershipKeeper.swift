@@ -43,7 +43,7 @@ actor MembershipKeeper {
     private let events: AsyncStream<Event>
     private let source: AsyncStream<Event>.Continuation
 
-    private var wanted: NodeRole?
+    private var wanted: WantedRole?
     /// Digest of what the node is to trust; empty: what it does.
     private var wantedTrust: [UInt8] = []
     private var pace = RenewalPace()
@@ -121,7 +121,7 @@ actor MembershipKeeper {
         self.session = Task { await session.run() }
     }
 
-    private func take(_ role: NodeRole?, trust: [UInt8]) {
+    private func take(_ role: WantedRole?, trust: [UInt8]) {
         refusal = nil
         if let role { wanted = role }
         wantedTrust = trust
@@ -174,7 +174,12 @@ actor MembershipKeeper {
     /// Whether the node is not what it is to be.
     private var isRoleDue: Bool {
         guard !isHeld, loss == nil || running != nil, let wanted else { return false }
-        return wanted != credentials.current.identity.role || (wanted == .manager) != (running != nil)
+        let isManager = credentials.current.identity.role == .manager
+        switch wanted {
+        case .worker: return isManager || running != nil
+        // Where Raft went on without it and wants it again, it is to be another member: it may have promised things since.
+        case .manager(let raftID): return !isManager || running == nil || raftID != record.value.raftID
+        }
     }
 
     private var isTimeDue: Bool {
@@ -306,11 +311,19 @@ actor MembershipKeeper {
             // Only another member of Raft may begin with an empty log.
             try adopt(renewed)
         case (.manager, nil): try promote(renewed, admission)
-        case (.worker, let old?): try await demote(renewed, old.manager, old.task)
+        case (.manager, let former?) where admission.raftID != record.value.raftID:
+            try await retire(renewed, former)
+            log.info("Raft went on without this manager: it begins again as another member")
+            try promote(renewed, admission)
+        case (.worker, let former?):
+            try await retire(renewed, former)
+            log.info("this node is a worker now")
         default:
             try adopt(renewed)
             log.info("the node's certificate is renewed")
         }
+        // Until the next assignments say more: those of before may have asked for what is done now.
+        wanted = renewed.identity.role == .worker ? .worker : .manager(raftID: admission.raftID)
     }
 
     private func promote(_ renewed: Credentials, _ admission: WireAdmission) throws {
@@ -330,7 +343,8 @@ actor MembershipKeeper {
         log.info("this node is a manager now")
     }
 
-    private func demote(_ renewed: Credentials, _ manager: Manager, _ task: Task<Void, Never>) async throws {
+    /// - Parameter former: is no member of Raft any more.
+    private func retire(_ renewed: Credentials, _ former: (manager: Manager, task: Task<Void, Never>)) async throws {
         try record.update(with: renewed) { membership in
             membership.raftID = 0
             membership.isFounder = false
@@ -339,12 +353,11 @@ actor MembershipKeeper {
         credentials.replace(with: renewed)
         running = nil
         slot.set(nil)
-        manager.stop()
+        former.manager.stop()
         // Its thread writes no more once this ends.
-        await task.value
+        await former.task.value
         parts.wipe()
         connections.close()
-        log.info("this node is a worker now")
     }
 
     private func watch(_ manager: Manager) {

@@ -122,11 +122,11 @@ import Testing
         var stored = try #require(tables.nodes[node])
         stored.spec.role = .manager
         try apply([.update(.node(stored), bySpec: true)])
-        #expect(messages(dispatcher.flush(tables: tables)).map(\.role) == [.manager])
+        #expect(messages(dispatcher.flush(tables: tables)).map(\.role) == [.manager(raftID: nil)])
         stored = try #require(tables.nodes[node])
         stored.manager = ManagerStatus(raftID: 7, address: "10.0.0.1:2377")
         try apply([.update(.node(stored), bySpec: false)])
-        _ = dispatcher.flush(tables: tables)
+        #expect(messages(dispatcher.flush(tables: tables)).map(\.role) == [.manager(raftID: 7)])
         // It stays one until Raft goes on without it.
         stored = try #require(tables.nodes[node])
         stored.spec.role = .worker
@@ -136,6 +136,20 @@ import Testing
         stored.manager = nil
         try apply([.update(.node(stored), bySpec: false)])
         #expect(messages(dispatcher.flush(tables: tables)).map(\.role) == [.worker])
+    }
+
+    @Test mutating func aManagerThatIsToBeAnotherMemberOfRaftIsToldSo() throws {
+        let node = try node()
+        var stored = try #require(tables.nodes[node])
+        stored.spec.role = .manager
+        stored.manager = ManagerStatus(raftID: 7, address: "10.0.0.1:2377")
+        try apply([.update(.node(stored), bySpec: false)])
+        #expect(messages(register(node, session: 1, at: start)).map(\.role) == [.manager(raftID: 7)])
+        // Demoted, taken out and promoted again before the next message is made.
+        stored = try #require(tables.nodes[node])
+        stored.manager = nil
+        try apply([.update(.node(stored), bySpec: false)])
+        #expect(messages(dispatcher.flush(tables: tables)).map(\.role) == [.manager(raftID: nil)])
     }
 
     @Test mutating func aNodeThatLeavesIsDownAtOnce() throws {

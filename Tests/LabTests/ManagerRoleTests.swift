@@ -141,6 +141,27 @@ import Testing
         try lab.on(others[0], "service", "rm", "calm")
     }
 
+    /// R22: a manager sleeps while Raft goes on without it, and is promoted again before it knows.
+    @Test func r22AManagerThatIsPromotedAgainAtOnceTakesPartAgain() throws {
+        let lab = try lab()
+        let leader = try leader(seenFrom: "n1")
+        let others = ["n1", "n2", "n3"].filter { $0 != leader }
+        let (sleeping, third) = (others[0], others[1])
+        try lab.lab("stop", sleeping)
+        try lab.on(leader, "node", "demote", sleeping)
+        try lab.waitUntil("Raft goes on without it") {
+            try nodes(seenFrom: leader).contains { $0.name == sleeping && $0.manager.isEmpty }
+        }
+        try lab.on(leader, "node", "promote", sleeping)
+        try lab.lab("cont", sleeping)
+        try waitForManagers(["n1", "n2", "n3"], seenFrom: leader)
+        // It counts: the other two decide with it alone.
+        try lab.lab("kill", third)
+        try lab.waitUntil("a write is accepted", seconds: 10) { try write(on: sleeping).status == 0 }
+        try lab.lab("start", third)
+        try waitForManagers(["n1", "n2", "n3"], seenFrom: sleeping)
+    }
+
     /// R22: a manager goes while another one is down.
     @Test func r22WhatWouldLoseTheQuorumIsRefused() throws {
         let lab = try lab()

@@ -285,6 +285,9 @@ public nonisolated struct WireAssignments: Sendable {
   /// Authority.trust_digest; a node that holds something else asks for a new certificate.
   public var trustDigest: Data = Data()
 
+  /// Of a manager, the member of Raft that it is to be; 0: one that it asks for with a new certificate.
+  public var raftID: UInt64 = 0
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
@@ -863,7 +866,7 @@ nonisolated extension WireSessionEnd: SwiftProtobuf.Message, SwiftProtobuf._Mess
 
 nonisolated extension WireAssignments: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".Assignments"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}kind\0\u{1}sequence\0\u{3}is_last\0\u{1}updates\0\u{1}removals\0\u{1}managers\0\u{3}heartbeat_period\0\u{1}role\0\u{3}trust_digest\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}kind\0\u{1}sequence\0\u{3}is_last\0\u{1}updates\0\u{1}removals\0\u{1}managers\0\u{3}heartbeat_period\0\u{1}role\0\u{3}trust_digest\0\u{3}raft_id\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -880,6 +883,7 @@ nonisolated extension WireAssignments: SwiftProtobuf.Message, SwiftProtobuf._Mes
       case 7: try { try decoder.decodeSingularInt64Field(value: &self.heartbeatPeriod) }()
       case 8: try { try decoder.decodeSingularEnumField(value: &self._role) }()
       case 9: try { try decoder.decodeSingularBytesField(value: &self.trustDigest) }()
+      case 10: try { try decoder.decodeSingularUInt64Field(value: &self.raftID) }()
       default: break
       }
     }
@@ -917,6 +921,9 @@ nonisolated extension WireAssignments: SwiftProtobuf.Message, SwiftProtobuf._Mes
     if !self.trustDigest.isEmpty {
       try visitor.visitSingularBytesField(value: self.trustDigest, fieldNumber: 9)
     }
+    if self.raftID != 0 {
+      try visitor.visitSingularUInt64Field(value: self.raftID, fieldNumber: 10)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -930,6 +937,7 @@ nonisolated extension WireAssignments: SwiftProtobuf.Message, SwiftProtobuf._Mes
     if lhs.heartbeatPeriod != rhs.heartbeatPeriod {return false}
     if lhs._role != rhs._role {return false}
     if lhs.trustDigest != rhs.trustDigest {return false}
+    if lhs.raftID != rhs.raftID {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

@@ -24,7 +24,8 @@ public enum Interest: Int, CaseIterable, Sendable {
     case writeAcknowledged, writeRefusedAsStale, writeOfUnknownOutcome, readByLeader, readByFollower, readByLease
     case readOverlappedWrite, keyHistoryChecked
     case learnerAdded, learnerPromoted, voterRemoved, voterDemoted, changedJointly, membershipsCompared,
-        leadershipTransferred, lostManagerReplaced, managerDemotedAndPromoted, voteAskedAfterRestart
+        leadershipTransferred, lostManagerReplaced, managerDemotedAndPromoted, promotedAgainAtOnce,
+        voteAskedAfterRestart
     case managersPromotedTogether, managersDemotedTogether, managersSwapped, leaderGaveWay, demotionRefused,
         removalTakenBack,
         nodeRetired

@@ -25,5 +25,5 @@ final class ManagerMachine {
     func wipe() { manager = nil }
 
     /// Only another member may begin with an empty log.
-    func mayBegin(as member: RaftID) -> Bool { manager == nil && !members.contains(member) }
+    func isNew(_ member: RaftID) -> Bool { !members.contains(member) }
 }
