@@ -22,13 +22,13 @@ public struct ClusterEvent: Hashable, Sendable {
     /// When it was applied, by the clock of the manager that tells of it.
     public var time: Timestamp
 
-    /// - Parameter tables: the state after the change.
+    /// - Parameter roster: as it is after the change.
     /// - Returns: nil for what only the managers and agents have to know.
-    public init?(_ change: StateChange, in tables: ClusterTables, at time: Timestamp) {
+    public init?(_ change: StateChange, in roster: Roster, at time: Timestamp) {
         guard let object = change.after ?? change.before, let subject = Subject(object) else { return nil }
         (kind, self.object, name, labels) = (subject.kind, subject.id, subject.name, subject.labels)
         self.time = time
-        if case .task(let task) = object { details = ClusterEvent.place(of: task, in: tables) }
+        if case .task(let task) = object { details = ClusterEvent.place(of: task, in: roster) }
         switch (change.before, change.after) {
         case (nil, _): action = .create
         case (_, nil): action = .remove
@@ -71,11 +71,11 @@ public struct ClusterEvent: Hashable, Sendable {
         }
     }
 
-    private static func place(of task: ClusterTask, in tables: ClusterTables) -> [String: String] {
+    private static func place(of task: ClusterTask, in roster: Roster) -> [String: String] {
         var place = ["service": task.serviceName, "serviceid": task.serviceID.description]
         if let node = task.nodeID {
             place["nodeid"] = node.description
-            place["node"] = tables.nodes[node]?.hostname ?? ""
+            place["node"] = roster.nodes[node]?.hostname ?? ""
         }
         return place
     }

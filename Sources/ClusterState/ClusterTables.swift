@@ -4,8 +4,7 @@ public import Primitives
 
 /// The whole replicated state at one raft index: a value, so a snapshot for a reader costs O(1) and needs no lock.
 public struct ClusterTables: Sendable {
-    public private(set) var cluster: Cluster?
-    public private(set) var nodes = Table<NodeTag, Node>()
+    public private(set) var roster = Roster()
     public private(set) var services = Table<ServiceTag, Service>()
     public private(set) var tasks = Table<TaskTag, ClusterTask>()
     public private(set) var networks = Table<NetworkTag, Network>()
@@ -19,9 +18,11 @@ public struct ClusterTables: Sendable {
     private var networkNames: TreeDictionary<String, NetworkID> = [:]
     private var secretNames: TreeDictionary<String, SecretID> = [:]
     private var configNames: TreeDictionary<String, ConfigID> = [:]
-    private var nodesByMember: TreeDictionary<UInt64, NodeID> = [:]
 
     public init() {}
+
+    public var cluster: Cluster? { roster.cluster }
+    public var nodes: Table<NodeTag, Node> { roster.nodes }
 
     public subscript(key: ObjectKey) -> ClusterObject? {
         switch key {
@@ -60,9 +61,6 @@ public struct ClusterTables: Sendable {
 
     /// Slots that have tasks, in an unspecified order.
     public var slotsWithTasks: Set<TaskSlot> { taskIndexes.slots }
-
-    /// The manager with this raft id.
-    public func node(ofMember raftID: UInt64) -> Node? { nodesByMember[raftID].flatMap { nodes[$0] } }
 
     public func service(named name: String) -> Service? { serviceNames[name].flatMap { services[$0] } }
     public func network(named name: String) -> Network? { networkNames[name].flatMap { networks[$0] } }
@@ -161,7 +159,7 @@ extension ClusterTables {
             object.meta.updatedAt = time
             if bySpec { object.meta.specVersion = index }
             replace(current, by: object)
-            revoke(from: current, to: object)
+            if case (.node(let before), .node(let after)) = (current, object) { roster.revoke(from: before, to: after) }
             return StateChange(before: current, after: object)
         case .delete(let key, let version):
             guard let current = self[key] else { throw .notFound(key) }
@@ -169,7 +167,7 @@ extension ClusterTables {
                 throw .stale(key, expected: version, found: current.meta.version)
             }
             remove(current)
-            revoke(from: current, to: nil)
+            if case .node(let node) = current { roster.revoke(from: node, to: nil) }
             return StateChange(before: current, after: nil)
         case .observeTask(let id, let status):
             guard var task = tasks[id], status.state >= task.status.state else { return nil }
@@ -185,30 +183,6 @@ extension ClusterTables {
             }
         }
     }
-
-    /// Notes whose certificate counts no more. It moves no version: it can make nobody's write stale.
-    private mutating func revoke(from before: ClusterObject, to after: ClusterObject?) {
-        guard case .node(let node) = before else { return }
-        if let member = node.manager?.raftID {
-            if case .node(let changed) = after, changed.manager?.raftID == member { return }
-            add(.member(member))
-        }
-        if after == nil { add(.node(node.id)) }
-    }
-
-    private mutating func add(_ revocation: Revocation) {
-        guard cluster?.revocations.contains(revocation) == false else { return }
-        cluster?.revocations.append(revocation)
-        if let count = cluster?.revocations.count, count > StateLimits.revocations {
-            cluster?.revocations.removeFirst(count - StateLimits.revocations)
-        }
-    }
-
-    /// Whether the node was removed: its certificate counts no more.
-    public func isRevoked(_ node: NodeID) -> Bool { cluster?.revocations.contains(.node(node)) ?? false }
-
-    /// Whether the raft id's node takes part in Raft no more.
-    public func isRevoked(member: UInt64) -> Bool { cluster?.revocations.contains(.member(member)) ?? false }
 
     /// An observation moves no version: it can make nobody's write stale.
     private mutating func observe(_ current: ClusterObject, _ change: () -> ClusterObject) -> StateChange? {
@@ -243,10 +217,8 @@ extension ClusterTables {
 
     private mutating func put(_ object: ClusterObject) {
         switch object {
-        case .cluster(let value): cluster = value
-        case .node(let value):
-            nodes.set(value, for: value.id)
-            if let member = value.manager?.raftID { nodesByMember[member] = value.id }
+        case .cluster(let value): roster.cluster = value
+        case .node(let value): roster.put(value)
         case .service(let value):
             services.set(value, for: value.id)
             serviceNames[value.spec.name] = value.id
@@ -267,11 +239,8 @@ extension ClusterTables {
 
     private mutating func remove(_ object: ClusterObject) {
         switch object {
-        case .cluster: cluster = nil
-        case .node(let value):
-            nodes.set(nil, for: value.id)
-            // Another node's entry of the same raft id would be a newer one.
-            if let member = value.manager?.raftID, nodesByMember[member] == value.id { nodesByMember[member] = nil }
+        case .cluster: roster.cluster = nil
+        case .node(let value): roster.remove(value)
         case .service(let value):
             services.set(nil, for: value.id)
             serviceNames[value.spec.name] = nil

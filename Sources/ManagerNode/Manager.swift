@@ -72,9 +72,9 @@ public final class Manager: Sendable {
             connections: connections, log: log,
             announcement: PeerAnnouncement(member: settings.raftID, address: settings.address),
             addressOf: { id in
-                let tables = replica.view.tables
-                let stored = tables.managerAddress(of: id)
-                return stored == nil && tables.isRevoked(member: id) ? nil : book.address(of: id, stored: stored)
+                let roster = replica.view.roster
+                let stored = roster.managerAddress(of: id)
+                return stored == nil && roster.isRevoked(member: id) ? nil : book.address(of: id, stored: stored)
             },
             report: { raft.push($0) })
     }
@@ -86,7 +86,7 @@ public final class Manager: Sendable {
         var (tables, snapshotBytes) = try Snapshot.load(snapshot)
         tables.skip(to: restored.applied)
         _ = replica.observe { [history] changes, view in
-            if !changes.isEmpty { history.record(changes, view.tables, at: Clock.wallTime) }
+            if !changes.isEmpty { history.record(changes, view.roster, at: Clock.wallTime) }
             if let failure = view.failure { history.end(failure) }
         }
         let node = try RaftNode(id: settings.raftID, restored: restored, random: SeededRandom(seed: seed))
@@ -115,9 +115,9 @@ public final class Manager: Sendable {
         }
         var revocations = 0
         for await view in statuses {
-            if let known = view.tables.cluster?.revocations, known.count != revocations {
+            if let known = view.roster.cluster?.revocations, known.count != revocations {
                 revocations = known.count
-                transport.end { view.tables.isRevoked(member: $0) }
+                transport.end { view.roster.isRevoked(member: $0) }
             }
             if let failure = view.failure {
                 term?.task.cancel()
@@ -184,7 +184,9 @@ public final class Manager: Sendable {
     /// All that is known here, of one moment.
     var view: Replica.View { replica.view }
     /// The state as it is applied here.
-    public var tables: ClusterTables { replica.view.tables }
+    public var tables: ClusterTables { replica.tables }
+    /// As ``tables``, of the cluster and its nodes alone.
+    public var roster: Roster { replica.view.roster }
 
     /// The state with everything that was committed before the call.
     public func freshTables() async throws -> ClusterTables {
@@ -197,7 +199,7 @@ public final class Manager: Sendable {
             }
         }
         try await replica.waitUntilApplied(index)
-        return replica.view.tables
+        return replica.tables
     }
 
     public var isLeader: Bool { replica.view.status.role == .leader }
@@ -214,18 +216,11 @@ public final class Manager: Sendable {
     var leader: Leader? { leading.withLock { $0 } }
 
     func address(of id: RaftID) -> String? {
-        peers.address(of: id, stored: replica.view.tables.managerAddress(of: id))
+        peers.address(of: id, stored: roster.managerAddress(of: id))
     }
 
     /// Tells the manager at an address where this one is.
     func introduce(to address: String) async throws { try await transport.introduce(to: address) }
-
-    /// Calls `body` after every change of the state; it must not block. End it with ``endObservation(_:)``.
-    public func observe(_ body: @escaping @Sendable ([StateChange], ClusterTables) -> Void) -> UInt64 {
-        replica.observe { changes, view in body(changes, view.tables) }
-    }
-
-    public func endObservation(_ observer: UInt64) { replica.endObservation(observer) }
 
     public func waitUntilApplied(_ index: LogIndex) async throws { try await replica.waitUntilApplied(index) }
 
@@ -276,7 +271,7 @@ public final class Manager: Sendable {
     /// - Throws: ``Failure`` `failedPrecondition` where managers would go that the others cannot do without.
     func proposeHere(_ transaction: Transaction) async throws -> LogIndex {
         if let refusal = refusalOfMoves(in: transaction) { throw refusal }
-        guard RolePlan.concerns(transaction, tables) else { return try await append(transaction) }
+        guard RolePlan.concerns(transaction, roster) else { return try await append(transaction) }
         let isFirst = isChangingRoles.withLock { isChanging in
             defer { isChanging = true }
             return !isChanging
@@ -312,7 +307,7 @@ public final class Manager: Sendable {
     /// As ``proposeHere(_:)``, without waiting: `completion` is called once, on any thread.
     func submit(_ proposal: Proposal, _ completion: @escaping RaftCompletion<LogIndex>) {
         if let refusal = refusalOfMoves(in: proposal.transaction) { return completion(.failure(refusal)) }
-        guard RolePlan.concerns(proposal.transaction, tables) else {
+        guard RolePlan.concerns(proposal.transaction, roster) else {
             if !raft.push(.propose(proposal, completion)) { completion(.failure(notTaken)) }
             return
         }
@@ -362,7 +357,7 @@ public final class Manager: Sendable {
     }
 }
 
-extension ClusterTables {
+extension Roster {
     func managerAddress(of id: RaftID) -> String? { node(ofMember: id)?.manager?.address }
 }
 

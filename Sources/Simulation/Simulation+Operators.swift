@@ -23,7 +23,8 @@ extension Simulation {
         replaceRemoved(tables)
         if tables.cluster == nil {
             propose(foundation, through: process)
-        } else if let newcomer = agents.first(where: { tables.nodes[$0.id] == nil && !tables.isRevoked($0.id) }) {
+        } else if let newcomer = agents.first(where: { tables.nodes[$0.id] == nil && !tables.roster.isRevoked($0.id) })
+        {
             // A node that was removed comes back as another one.
             propose([.create(.node(Node(id: newcomer.id, spec: NodeSpec(role: .worker))))], through: process)
         } else if isCalm {
@@ -47,7 +48,7 @@ extension Simulation {
     }
 
     private func replaceRemoved(_ tables: ClusterTables) {
-        for agent in agents where tables.isRevoked(agent.id) && !agent.isLeaving {
+        for agent in agents where tables.roster.isRevoked(agent.id) && !agent.isLeaving {
             trace("node \(agent.description.hostname) is removed")
             agent.isLeaving = true
             scheduler.after(chance.pick(100_000...4_000_000)) { [self] in replaceAgent(agent.id) }

@@ -214,7 +214,7 @@ actor MembershipKeeper {
     private func followLock() {
         do {
             guard record.value.raftID != 0 else { return try keys.release() }
-            if let cluster = slot.manager?.tables.cluster, try keys.follow(cluster) {
+            if let cluster = slot.manager?.roster.cluster, try keys.follow(cluster) {
                 log.info("the node's keys are \(cluster.unlockKey == nil ? "not locked any more" : "locked anew")")
             }
         } catch { complain("the node's keys are not locked as the cluster says: \(error)") }

@@ -150,7 +150,7 @@ final class NodeRuntime: Sendable {
 
     /// Locks the node's keys on disk as this manager's state says, now rather than in a moment.
     func followLock() throws {
-        if let cluster = manager?.tables.cluster { try keys.follow(cluster) }
+        if let cluster = manager?.roster.cluster { try keys.follow(cluster) }
     }
 
     /// Until cancelled, or until a part of it fails.

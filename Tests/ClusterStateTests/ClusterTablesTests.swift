@@ -80,12 +80,12 @@ import Testing
         var node = Node(id: NodeID(using: &random), spec: NodeSpec(role: .manager))
         node.manager = ManagerStatus(raftID: 5, address: "10.0.0.1:2377")
         _ = try tables.apply(Transaction([.create(.node(node))], time: time), at: 1).get()
-        #expect(tables.node(ofMember: 5)?.id == node.id)
+        #expect(tables.roster.node(ofMember: 5)?.id == node.id)
         node = try #require(tables.nodes[node.id])
         node.manager = ManagerStatus(raftID: 6, address: "10.0.0.1:2377")
         _ = try tables.apply(Transaction([.update(.node(node), bySpec: false)], time: time), at: 2).get()
-        #expect(tables.node(ofMember: 5) == nil)
-        #expect(tables.node(ofMember: 6)?.manager?.address == "10.0.0.1:2377")
+        #expect(tables.roster.node(ofMember: 5) == nil)
+        #expect(tables.roster.node(ofMember: 6)?.manager?.address == "10.0.0.1:2377")
     }
 
     @Test mutating func staleUpdateChangesNothing() throws {
@@ -159,9 +159,9 @@ import Testing
         var demoted = try #require(tables.nodes[node.id])
         demoted.manager = nil
         _ = try tables.apply(Transaction([.update(.node(demoted), bySpec: false)], time: time), at: 2).get()
-        #expect(tables.isRevoked(member: 7) && !tables.isRevoked(node.id))
+        #expect(tables.roster.isRevoked(member: 7) && !tables.roster.isRevoked(node.id))
         _ = try tables.apply(Transaction([.delete(.node(node.id), version: nil)], time: time), at: 3).get()
-        #expect(tables.isRevoked(node.id))
+        #expect(tables.roster.isRevoked(node.id))
         // A write that is based on the settings before neither fails nor forgets.
         var changed = before
         changed.spec.taskHistoryLimit = 9
@@ -181,7 +181,7 @@ import Testing
             _ = try tables.apply(Transaction(changes, time: time), at: UInt64(index + 2)).get()
         }
         #expect(tables.cluster?.revocations.count == StateLimits.revocations)
-        #expect(!tables.isRevoked(nodes[0]) && tables.isRevoked(nodes[1]))
+        #expect(!tables.roster.isRevoked(nodes[0]) && tables.roster.isRevoked(nodes[1]))
     }
 
     @Test mutating func snapshotRestoresEverything() throws {

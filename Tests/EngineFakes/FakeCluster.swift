@@ -204,7 +204,7 @@ public actor FakeCluster: ClusterPort {
         switch state.apply(Transaction(changes, time: clock), at: index) {
         case .failure(let refusal): throw Failure(refusal)
         case .success(let changes):
-            let events = changes.compactMap { ClusterEvent($0, in: state, at: clock) }
+            let events = changes.compactMap { ClusterEvent($0, in: state.roster, at: clock) }
             past += events
             for follower in followers { for event in events { follower.yield(event) } }
         }

@@ -15,7 +15,7 @@ import Testing
     }
 
     private func record(_ numbers: Range<Int>, at time: Timestamp) {
-        history.record(numbers.map(change), ClusterTables(), at: time)
+        history.record(numbers.map(change), ClusterTables().roster, at: time)
     }
 
     private func names(_ stream: EventHistory.Stream) async throws -> [String] {
@@ -56,7 +56,7 @@ import Testing
 
     @Test func aSnapshotBreaksTheStream() async throws {
         let stream = history.follow(since: nil, until: nil, now: start)
-        history.record([StateChange(before: nil, after: nil)], ClusterTables(), at: start)
+        history.record([StateChange(before: nil, after: nil)], ClusterTables().roster, at: start)
         await #expect(throws: Failure.self) { try await names(stream) }
     }
 }

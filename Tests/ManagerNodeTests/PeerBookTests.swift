@@ -67,7 +67,7 @@ import Testing
             let creation = Transaction([.create(.node(node))], time: Timestamp(nanoseconds: 1))
             _ = try tables.apply(creation, at: UInt64(number + 1)).get()
         }
-        let rule = PeerRule(own: 2, membership: Membership(voters: [1, 2, 9]), tables: tables)
+        let rule = PeerRule(own: 2, membership: Membership(voters: [1, 2, 9]), roster: tables.roster)
         func code(_ from: RaftID, to: RaftID, sender: NodeID) -> RPCError.Code? {
             let message = Message(from: from, to: to, term: 1, payload: .timeoutNow)
             return rule.refusal(of: message, from: sender)?.code

@@ -75,7 +75,7 @@ private struct NotingStorage: RaftStorage, Sendable {
         try thread.start(
             node: node, storage: NotingStorage(), tables: ClusterTables(), send: { _ in }, sendSnapshot: { _, _ in })
         defer { thread.push(.stop) }
-        try await eventually { thread.replica.view.status.role == .leader && thread.replica.view.tables.index > 0 }
+        try await eventually { thread.replica.view.status.role == .leader && thread.replica.view.index > 0 }
         func change(from membership: Membership) async -> Result<LogIndex, Failure> {
             await withCheckedContinuation { continuation in
                 thread.push(
@@ -104,9 +104,9 @@ private struct NotingStorage: RaftStorage, Sendable {
         let count = Int(ManagerLimits.entriesBetweenSnapshots) + 10
         for _ in 0..<count { thread.push(.propose(proposal) { _ in }) }
         try await eventually { !storage.notes.begun.withLock { $0 }.isEmpty }
-        let before = thread.replica.view.tables.index
+        let before = thread.replica.view.index
         thread.push(.propose(proposal) { _ in })
-        try await eventually { thread.replica.view.tables.index > max(before, LogIndex(count)) }
+        try await eventually { thread.replica.view.index > max(before, LogIndex(count)) }
         #expect(storage.notes.adopted.withLock { $0 }.isEmpty)
         #expect(storage.notes.compacted.withLock { $0 }.isEmpty)
         storage.notes.mayEnd.withLock { $0 = true }
@@ -124,7 +124,7 @@ private struct NotingStorage: RaftStorage, Sendable {
         thread.push(snapshot(5))
         try start(thread, storage)
         defer { thread.push(.stop) }
-        try await eventually { thread.replica.view.tables.index == 10 || thread.replica.view.failure != nil }
+        try await eventually { thread.replica.view.index == 10 || thread.replica.view.failure != nil }
         #expect(thread.replica.view.failure == nil)
         #expect(storage.notes.saved.withLock { $0 } == [10])
         #expect(storage.notes.begunBehind.withLock { $0 } == [10])

@@ -30,7 +30,7 @@ import Testing
         let silent = Node(id: NodeID(value: 4), spec: NodeSpec(role: .worker))
         let nodes = [node(1, [2]), node(2, [3]), node(3, nil), silent]
         let tables = ClusterTables(objects: nodes.map { .node($0) }, index: 1)
-        let waited = tables.nodes(withoutIssuer: CertificateInfo(issuerSubject: [1], issuerPublicKey: [2]))
+        let waited = tables.roster.nodes(withoutIssuer: CertificateInfo(issuerSubject: [1], issuerPublicKey: [2]))
         #expect(waited.map(\.id) == [NodeID(value: 2), NodeID(value: 3), NodeID(value: 4)])
     }
 }

@@ -45,9 +45,9 @@ import Testing
         #expect(after.nodes[nodes[3].id] == tables.nodes[nodes[3].id])
         #expect(after.secret(named: "hush")?.data == [1, 2, 3])
         // Nobody answers for the places that the four had in Raft.
-        for member in [1, 2, 3] as [RaftID] { #expect(after.isRevoked(member: member)) }
-        #expect(!after.isRevoked(member: 77))
-        for node in nodes { #expect(!after.isRevoked(node.id)) }
+        for member in [1, 2, 3] as [RaftID] { #expect(after.roster.isRevoked(member: member)) }
+        #expect(!after.roster.isRevoked(member: 77))
+        for node in nodes { #expect(!after.roster.isRevoked(node.id)) }
     }
 
     @Test mutating func aMachineThatTheStateDoesNotKnowCanGoOnWithIt() throws {

@@ -39,7 +39,7 @@ import Testing
         ready: Set<RaftID> = []
     ) -> RolePlan {
         RolePlan(
-            tables: tables, membership: Membership(voters: voters, outgoingVoters: outgoing, learners: learners),
+            roster: tables.roster, membership: Membership(voters: voters, outgoingVoters: outgoing, learners: learners),
             own: 1, active: active, ready: ready)
     }
 
@@ -180,17 +180,17 @@ import Testing
         let worker = Node(id: NodeID(using: &random), spec: NodeSpec(role: .worker))
         try apply([.create(.node(worker))])
         let removal = Transaction([.delete(.node(nodes[2]), version: nil)], time: .zero)
-        #expect(RolePlan.concerns(removal, tables))
+        #expect(RolePlan.concerns(removal, tables.roster))
         let refusal = plan(voters: [1, 2, 3], active: [1, 2, 3]).refusal(of: removal)
         #expect(refusal?.message.contains("must be demoted") == true)
-        #expect(!RolePlan.concerns(Transaction([.delete(.node(worker.id), version: nil)], time: .zero), tables))
+        #expect(!RolePlan.concerns(Transaction([.delete(.node(worker.id), version: nil)], time: .zero), tables.roster))
     }
 
     @Test mutating func otherChangesOfAManagerAreNobodysBusiness() throws {
         let nodes = try managers([1, 2, 3])
         var drained = try #require(tables.nodes[nodes[0]])
         drained.spec.availability = .drain
-        #expect(!RolePlan.concerns(Transaction([.update(.node(drained), bySpec: true)], time: .zero), tables))
+        #expect(!RolePlan.concerns(Transaction([.update(.node(drained), bySpec: true)], time: .zero), tables.roster))
     }
 
     /// A command that demotes two says so of one after the other.

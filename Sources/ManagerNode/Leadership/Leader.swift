@@ -68,7 +68,7 @@ actor Leader {
     func run() async {
         let observer = replica.observe { [mailbox] changes, _ in mailbox.push(changes) }
         defer { replica.endObservation(observer) }
-        perform(dispatcher.onLeadership(replica.view.tables, now: Clock.now))
+        perform(dispatcher.onLeadership(replica.tables, now: Clock.now))
         await withDiscardingTaskGroup { group in
             group.addTask { [mailbox] in
                 while !Task.isCancelled {
@@ -98,7 +98,7 @@ actor Leader {
         for await _ in mailbox.bell.rings {
             if Task.isCancelled { return }
             takeChanges()
-            let tables = replica.view.tables
+            let tables = replica.tables
             perform(
                 dispatcher.onTick(
                     tables: tables, now: Clock.now, wallClock: Clock.wallTime))
@@ -118,7 +118,7 @@ actor Leader {
                 loops[index].pending = nil
             }
         }
-        let tables = replica.view.tables
+        let tables = replica.tables
         perform(dispatcher.onChanges(changes ?? [StateChange(before: nil, after: nil)], tables: tables))
         scheduleFlush()
     }
@@ -126,7 +126,7 @@ actor Leader {
     /// One loop on the state as it is, and its transactions to their end.
     private func run(_ index: Int) async {
         let output = loops[index].loop.run(
-            replica.view.tables, changes: loops[index].pending, now: Clock.wallTime, random: &random)
+            replica.tables, changes: loops[index].pending, now: Clock.wallTime, random: &random)
         loops[index].pending = []
         loops[index].wakeAt = output.wakeAt
         if output.transactions.isEmpty { return }
@@ -181,16 +181,16 @@ actor Leader {
         perform(
             dispatcher.onRegister(
                 id, node: node, marks: marks, description: description, address: address,
-                tables: replica.view.tables, now: Clock.now, wallClock: Clock.wallTime))
+                tables: replica.tables, now: Clock.now, wallClock: Clock.wallTime))
         return id
     }
 
     func heartbeat(_ id: SessionID) {
-        dispatcher.onHeartbeat(id, tables: replica.view.tables, now: Clock.now)
+        dispatcher.onHeartbeat(id, tables: replica.tables, now: Clock.now)
     }
 
     func statuses(_ id: SessionID, _ statuses: [(task: TaskID, status: TaskStatus)]) {
-        perform(dispatcher.onStatuses(id, statuses, tables: replica.view.tables))
+        perform(dispatcher.onStatuses(id, statuses, tables: replica.tables))
     }
 
     func disconnect(_ id: SessionID) {
@@ -200,7 +200,7 @@ actor Leader {
 
     /// A node leaves on purpose.
     func leave(_ node: NodeID) {
-        perform(dispatcher.onLeave(node, tables: replica.view.tables, wallClock: Clock.wallTime))
+        perform(dispatcher.onLeave(node, tables: replica.tables, wallClock: Clock.wallTime))
     }
 
     // MARK: Directives
@@ -237,7 +237,7 @@ actor Leader {
         Task {
             try? await Task.sleep(for: ManagerLimits.assignmentBatch)
             isFlushDue = false
-            perform(dispatcher.flush(tables: replica.view.tables))
+            perform(dispatcher.flush(tables: replica.tables))
         }
     }
 

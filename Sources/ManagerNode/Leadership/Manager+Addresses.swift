@@ -48,9 +48,9 @@ extension Manager {
     /// - Returns: whether ``endLink(of:)`` is to follow.
     /// - Throws: `RPCError` while another machine with the same identity has a link here.
     func hear(_ announcement: PeerAnnouncement, from node: NodeID) throws -> Bool {
-        let tables = tables
+        let roster = roster
         // Who this manager's state does not know yet is found by the addresses of the token.
-        guard announcement.member != settings.raftID, let stored = tables.node(ofMember: announcement.member),
+        guard announcement.member != settings.raftID, let stored = roster.node(ofMember: announcement.member),
             stored.id == node
         else { return false }
         guard peers.beginLink(announcement.member, at: announcement.address) else {
@@ -71,9 +71,9 @@ extension Manager {
 
     /// The address of a manager, its own included, where the state says another one.
     private var moved: (node: Node, address: String)? {
-        let tables = tables
+        let roster = roster
         for member in membership.voters + membership.learners {
-            guard let node = tables.node(ofMember: member), let stored = node.manager?.address else { continue }
+            guard let node = roster.node(ofMember: member), let stored = node.manager?.address else { continue }
             let address = member == settings.raftID ? settings.address : address(of: member)
             if let address, address != stored { return (node, address) }
         }
@@ -84,7 +84,7 @@ extension Manager {
     /// copy. Nil where there is nothing to say against the transaction.
     func refusalOfMoves(in transaction: Transaction) -> Failure? {
         for case .update(.node(let node), bySpec: false) in transaction.changes {
-            guard let stored = tables.nodes[node.id]?.manager, let new = node.manager, new.raftID == stored.raftID,
+            guard let stored = roster.nodes[node.id]?.manager, let new = node.manager, new.raftID == stored.raftID,
                 new.address != stored.address
             else { continue }
             let isElsewhere =

@@ -13,9 +13,9 @@ extension Manager {
     ///
     /// - Returns: nil where the state does not say, or not yet, that this node is this manager.
     public func renewItself(_ credentials: Credentials, at now: Timestamp) throws -> Credentials? {
-        let tables = tables
+        let roster = roster
         let own = credentials.identity
-        guard let cluster = tables.cluster, cluster.id == own.cluster, let node = tables.nodes[own.node],
+        guard let cluster = roster.cluster, cluster.id == own.cluster, let node = roster.nodes[own.node],
             node.spec.role == .manager, node.manager?.raftID == settings.raftID
         else { return nil }
         let identity = PeerIdentity(node: own.node, role: .manager, cluster: cluster.id)
@@ -27,7 +27,7 @@ extension Manager {
     /// Drops earlier roots once every node has a certificate of the newest, as long as this manager leads.
     func keepRoots() async {
         while !Task.isCancelled {
-            if let cluster = tables.cluster, cluster.authority.isRotating {
+            if let cluster = roster.cluster, cluster.authority.isRotating {
                 do {
                     try await settle(cluster)
                 } catch {
@@ -41,7 +41,7 @@ extension Manager {
 
     private func settle(_ cluster: Cluster) async throws {
         let issuer = try cluster.authority.issuer()
-        guard tables.nodes(withoutIssuer: issuer).isEmpty else { return }
+        guard roster.nodes(withoutIssuer: issuer).isEmpty else { return }
         var settled = cluster
         settled.authority = try cluster.authority.settled()
         _ = try await proposeHere(Transaction([.update(.cluster(settled), bySpec: false)], time: Clock.wallTime))
@@ -49,7 +49,7 @@ extension Manager {
     }
 }
 
-extension ClusterTables {
+extension Roster {
     /// Nodes that present a certificate of another issuer, or have not told, ordered.
     func nodes(withoutIssuer issuer: CertificateInfo) -> [Node] {
         nodes.sorted.filter { node in

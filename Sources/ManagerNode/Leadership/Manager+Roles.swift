@@ -12,13 +12,13 @@ extension Manager {
     /// What the state says of a member: a removed node's certificate counts no more. A node that this manager has not
     /// heard of may be newer than its state.
     public func standing(of peer: PeerIdentity) -> Standing {
-        tables.isRevoked(peer.node) ? .revoked : .member(peer.role)
+        roster.isRevoked(peer.node) ? .revoked : .member(peer.role)
     }
 
     var rolePlan: RolePlan {
         let view = view
         return RolePlan(
-            tables: view.tables, membership: view.membership, own: settings.raftID, active: view.active,
+            roster: view.roster, membership: view.membership, own: settings.raftID, active: view.active,
             ready: view.ready)
     }
 
@@ -48,7 +48,7 @@ extension Manager {
             _ = try await changeMembership(changes, from: plan.membership)
             log.info("managers: \(changes.map { "\($0)" }.joined(separator: ", ")) in one change")
         case .retire(let id):
-            guard var node = tables.nodes[id] else { return }
+            guard var node = roster.nodes[id] else { return }
             node.manager = nil
             _ = try await proposeHere(Transaction([.update(.node(node), bySpec: false)], time: Clock.wallTime))
             log.info("node \(id) is no longer a manager")
@@ -68,7 +68,7 @@ extension Manager {
     ///
     /// - Returns: whether it has left; otherwise it asks again in a moment.
     func release(_ id: NodeID, _ leader: Leader) async throws -> Bool {
-        guard var node = tables.nodes[id] else { return true }
+        guard var node = roster.nodes[id] else { return true }
         if node.spec.role == .manager {
             node.spec.role = .worker
             do {

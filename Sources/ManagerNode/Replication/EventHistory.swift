@@ -22,14 +22,14 @@ public final class EventHistory: Sendable {
     private let state = Mutex(State())
 
     /// Called by the Raft thread alone.
-    func record(_ changes: [StateChange], _ tables: ClusterTables, at now: Timestamp) {
+    func record(_ changes: [StateChange], _ roster: Roster, at now: Timestamp) {
         if changes.contains(where: { $0.before == nil && $0.after == nil }) {
             return endAll(
                 Failure(
                     .unavailable,
                     "this manager caught up by a snapshot: what happened in between is not known here; follow again"))
         }
-        let events = changes.compactMap { ClusterEvent($0, in: tables, at: now) }
+        let events = changes.compactMap { ClusterEvent($0, in: roster, at: now) }
         if events.isEmpty { return }
         let (tooSlow, atEnd) = state.withLock { state in
             state.recent.append(contentsOf: events)

@@ -26,11 +26,12 @@ final class RaftThread: Sendable {
         send: @escaping @Sendable ([Message]) -> Void,
         sendSnapshot: @escaping @Sendable (SnapshotTransfer, any SnapshotSource) -> Void
     ) throws {
-        replica.update(Replica.View(tables: tables, membership: node.membership))
+        replica.change { $0 = tables }
+        replica.update(Replica.View(roster: tables.roster, index: tables.index, membership: node.membership))
         do {
             try SystemThread.start(name: "raft") { [queue, replica] in
                 var loop = RaftLoop(
-                    node: node, storage: storage, replica: replica, tables: tables, snapshotBytes: snapshotBytes,
+                    node: node, storage: storage, replica: replica, snapshotBytes: snapshotBytes,
                     send: send, sendSnapshot: sendSnapshot)
                 loop.run(queue)
             }
@@ -43,7 +44,6 @@ struct RaftLoop<Storage: RaftStorage> {
     private var node: RaftNode
     private var storage: Storage
     private let replica: Replica
-    private var tables: ClusterTables
     private let send: @Sendable ([Message]) -> Void
     private let sendSnapshot: @Sendable (SnapshotTransfer, any SnapshotSource) -> Void
 
@@ -52,6 +52,13 @@ struct RaftLoop<Storage: RaftStorage> {
         let term: Term
         let transaction: Transaction
         let completion: RaftCompletion<LogIndex>
+    }
+
+    private struct Committed {
+        let entry: LogEntry
+        let proposed: Proposed?
+        /// nil where the entry has none.
+        let transaction: Transaction?
     }
 
     private var membershipChanges: [LogIndex: (term: Term, completion: RaftCompletion<LogIndex>)] = [:]
@@ -68,18 +75,17 @@ struct RaftLoop<Storage: RaftStorage> {
     private var nextTick = Clock.now
 
     init(
-        node: RaftNode, storage: Storage, replica: Replica, tables: ClusterTables, snapshotBytes: Int,
+        node: RaftNode, storage: Storage, replica: Replica, snapshotBytes: Int,
         send: @escaping @Sendable ([Message]) -> Void,
         sendSnapshot: @escaping @Sendable (SnapshotTransfer, any SnapshotSource) -> Void
     ) {
         self.node = node
         self.storage = storage
         self.replica = replica
-        self.tables = tables
         self.send = send
         self.sendSnapshot = sendSnapshot
         self.snapshotBytes = snapshotBytes
-        snapshotIndex = tables.index
+        snapshotIndex = replica.view.index
     }
 
     mutating func run(_ queue: InputQueue) {
@@ -200,36 +206,48 @@ struct RaftLoop<Storage: RaftStorage> {
     }
 
     private mutating func apply(_ entries: [LogEntry]) throws {
-        var changes: [StateChange] = []
-        var done: [(RaftCompletion<LogIndex>, Result<LogIndex, Failure>)] = []
-        for entry in entries {
-            var outcome: Result<LogIndex, Failure> = .success(entry.index)
+        let committed = try entries.map { entry in
             let proposed = proposals.removeValue(forKey: entry.index)
-            if entry.kind == .normal {
-                // The proposer's own value saves reading it from its bytes.
-                let own = proposed.flatMap { $0.term == entry.term ? $0.transaction : nil }
-                let transaction = try own ?? Transaction(encoded: entry.data)
-                switch tables.apply(transaction, at: entry.index) {
-                case .success(let applied): changes += applied
-                case .failure(let refusal): outcome = .failure(refusal.failure)
-                }
-            } else {
-                tables.skip(to: entry.index)
-            }
-            if let proposed {
-                done.append((proposed.completion, proposed.term == entry.term ? outcome : .failure(.lostToNewLeader)))
-            }
+            // The proposer's own value saves reading it from its bytes.
+            let own = proposed.flatMap { $0.term == entry.term ? $0.transaction : nil }
+            return Committed(
+                entry: entry, proposed: proposed,
+                transaction: entry.kind == .normal ? try own ?? Transaction(encoded: entry.data) : nil)
         }
+        let (changes, outcomes) = replica.change { Self.apply(committed, to: &$0) }
         bytesSinceSnapshot += entries.reduce(0) { $0 + $1.data.count }
         guard let last = entries.last?.index else { return }
         node.onApplied(through: last)
         publish(changes)
-        for (completion, outcome) in done { completion(outcome) }
+        for (committed, outcome) in zip(committed, outcomes) {
+            guard let proposed = committed.proposed else { continue }
+            proposed.completion(proposed.term == committed.entry.term ? outcome : .failure(.lostToNewLeader))
+        }
         for entry in entries {
             guard let (term, completion) = membershipChanges.removeValue(forKey: entry.index) else { continue }
             completion(term == entry.term ? .success(entry.index) : .failure(.noLongerLeading))
         }
         try snapshotIfDue()
+    }
+
+    private static func apply(
+        _ committed: [Committed], to tables: inout ClusterTables
+    ) -> ([StateChange], [Result<LogIndex, Failure>]) {
+        var changes: [StateChange] = []
+        let outcomes = committed.map { committed -> Result<LogIndex, Failure> in
+            let index = committed.entry.index
+            guard let transaction = committed.transaction else {
+                tables.skip(to: index)
+                return .success(index)
+            }
+            switch tables.apply(transaction, at: index) {
+            case .success(let applied):
+                changes += applied
+                return .success(index)
+            case .failure(let refusal): return .failure(refusal.failure)
+            }
+        }
+        return (changes, outcomes)
     }
 
     /// Members that this one heard from lately, while it leads.
@@ -244,9 +262,11 @@ struct RaftLoop<Storage: RaftStorage> {
         let (active, ready) = (active, ready)
         publishedActive = active
         publishedReady = ready
+        let (roster, index) = replica.change { ($0.roster, $0.index) }
         replica.update(
             Replica.View(
-                tables: tables, status: node.status, membership: node.membership, active: active, ready: ready),
+                roster: roster, index: index, status: node.status, membership: node.membership, active: active,
+                ready: ready),
             changes)
     }
 
@@ -266,7 +286,8 @@ struct RaftLoop<Storage: RaftStorage> {
         let view = replica.view
         replica.update(
             Replica.View(
-                tables: view.tables, status: RaftStatus(role: .follower, term: view.status.term, leader: nil),
+                roster: view.roster, index: view.index,
+                status: RaftStatus(role: .follower, term: view.status.term, leader: nil),
                 membership: view.membership, active: view.active, failure: failure))
         let told = Failure.stopped(failure)
         failPending(told, others: told)
@@ -289,7 +310,7 @@ struct RaftLoop<Storage: RaftStorage> {
             metadata.index >= snapshotIndex + ManagerLimits.entriesBetweenSnapshots,
             bytesSinceSnapshot >= min(2 * snapshotBytes, ManagerLimits.logBytesBetweenSnapshots)
         else { return }
-        snapshotJob = try SnapshotJob.start(metadata, tables, write: storage.snapshotWriter(metadata))
+        snapshotJob = try SnapshotJob.start(metadata, replica.tables, write: storage.snapshotWriter(metadata))
         snapshotIndex = metadata.index
         bytesSinceSnapshot = 0
     }
@@ -318,7 +339,8 @@ struct RaftLoop<Storage: RaftStorage> {
     }
 
     private mutating func install(_ metadata: SnapshotMetadata) throws {
-        tables = try receivedTables(of: metadata)
+        let tables = try receivedTables(of: metadata)
+        replica.change { $0 = tables }
         snapshotIndex = metadata.index
         bytesSinceSnapshot = 0
         node.onApplied(through: metadata.index)

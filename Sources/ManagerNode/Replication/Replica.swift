@@ -9,7 +9,9 @@ import Synchronization
 final class Replica: Sendable {
     /// Never changes: readers share it, at one count of references a look.
     final class View: Sendable {
-        let tables: ClusterTables
+        let roster: Roster
+        /// What is applied here.
+        let index: LogIndex
         let status: RaftStatus
         let membership: Membership
         /// Members that the leader has heard from lately; on a leader only.
@@ -20,12 +22,13 @@ final class Replica: Sendable {
         let failure: Failure?
 
         init(
-            tables: ClusterTables = ClusterTables(),
+            roster: Roster = ClusterTables().roster, index: LogIndex = 0,
             status: RaftStatus = RaftStatus(role: .follower, term: 0, leader: nil),
             membership: Membership = Membership(),
             active: Set<RaftID> = [], ready: Set<RaftID> = [], failure: Failure? = nil
         ) {
-            self.tables = tables
+            self.roster = roster
+            self.index = index
             self.status = status
             self.membership = membership
             self.active = active
@@ -46,13 +49,45 @@ final class Replica: Sendable {
 
     private let state = Mutex(State())
 
+    /// The state, and the copy of it that those share who look between two changes.
+    private struct Applied {
+        var tables = ClusterTables()
+        var copy: Copy?
+    }
+
+    private final class Copy: Sendable {
+        let tables: ClusterTables
+        init(_ tables: ClusterTables) { self.tables = tables }
+    }
+
+    private let applied = Mutex(Applied())
+
     var view: View { state.withLock { $0.view } }
+
+    /// The whole state as it is applied here; it may be newer than a ``view`` that was looked at before.
+    ///
+    /// What a reader holds has to be copied where it changes: those who need the roster alone look at ``view``.
+    var tables: ClusterTables {
+        applied.withLock { applied in
+            let copy = applied.copy ?? Copy(applied.tables)
+            applied.copy = copy
+            return copy
+        }.tables
+    }
+
+    /// Called by the Raft thread alone; readers of ``tables`` wait. ``update(_:_:)`` follows.
+    func change<Result>(_ body: (inout ClusterTables) -> Result) -> Result {
+        applied.withLock { applied in
+            applied.copy = nil
+            return body(&applied.tables)
+        }
+    }
 
     /// Called by the Raft thread alone.
     func update(_ view: View, _ changes: [StateChange] = []) {
         let (ready, observers) = state.withLock { state in
             state.view = view
-            return (state.waiters.take(through: view.failure == nil ? view.tables.index : .max), state.observers)
+            return (state.waiters.take(through: view.failure == nil ? view.index : .max), state.observers)
         }
         for waiter in ready {
             if let failure = view.failure { waiter.resume(throwing: failure) } else { waiter.resume() }
@@ -63,13 +98,13 @@ final class Replica: Sendable {
     /// Returns once this manager has applied `index`.
     func waitUntilApplied(_ index: LogIndex) async throws {
         let view = view
-        if view.failure == nil, view.tables.index >= index { return }
+        if view.failure == nil, view.index >= index { return }
         let key = state.withLock { $0.waiters.nextKey() }
         try await withTaskCancellationHandler {
             try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Void, any Error>) in
                 let outcome: Result<Void, any Error>? = state.withLock { state in
                     if let failure = state.view.failure { return .failure(failure) }
-                    if state.view.tables.index >= index { return .success(()) }
+                    if state.view.index >= index { return .success(()) }
                     if Task.isCancelled { return .failure(CancellationError()) }
                     state.waiters.add(continuation, key, until: index)
                     return nil

@@ -38,7 +38,7 @@ struct IdentityService: WireIdentity.SimpleServiceProtocol {
         guard manager.leader != nil else { return .with { $0.notLeader = manager.notLeader } }
         do {
             guard let peer = context.peer, let key = context.peerCertificate?.publicKey,
-                let node = manager.tables.nodes[peer.node]
+                let node = manager.roster.nodes[peer.node]
             else { throw Failure(.unavailable, "this manager does not know the node yet") }
             // A change of role is never made to wait.
             if node.spec.role == peer.role, !slot.renewals.take(at: Clock.now) {
@@ -64,7 +64,7 @@ struct IdentityService: WireIdentity.SimpleServiceProtocol {
     private func admit(
         _ request: WireJoinRequest, _ context: ServerContext, _ manager: Manager
     ) async throws -> WireAdmission {
-        guard let cluster = manager.tables.cluster, let key = context.peerCertificate?.publicKey else {
+        guard let cluster = manager.roster.cluster, let key = context.peerCertificate?.publicKey else {
             throw Failure(.unavailable, "this manager is not ready to admit nodes yet")
         }
         let role = try role(of: request.tokenSecret, cluster)
@@ -89,11 +89,11 @@ struct IdentityService: WireIdentity.SimpleServiceProtocol {
     private func readmit(
         _ peer: PeerIdentity, _ request: WireJoinRequest, _ context: ServerContext, _ manager: Manager
     ) async throws -> WireAdmission {
-        guard let cluster = manager.tables.cluster, let key = context.peerCertificate?.publicKey else {
+        guard let cluster = manager.roster.cluster, let key = context.peerCertificate?.publicKey else {
             throw Failure(.unavailable, "this manager is not ready to admit nodes yet")
         }
         let role = try role(of: request.tokenSecret, cluster)
-        guard let node = manager.tables.nodes[peer.node] else {
+        guard let node = manager.roster.nodes[peer.node] else {
             throw Failure(
                 .unauthenticated,
                 "node \(peer.node) is not a member any more: `swarmctl leave --force` on it, then join again")
@@ -109,7 +109,7 @@ struct IdentityService: WireIdentity.SimpleServiceProtocol {
         } else {
             try await manager.move(node, to: request.advertisedAddress)
         }
-        guard let node = manager.tables.nodes[peer.node] else {
+        guard let node = manager.roster.nodes[peer.node] else {
             throw Failure(.unavailable, "node \(peer.node) has just been changed: ask again")
         }
         return try await renewed(node, key, request.advertisedAddress, manager)
@@ -172,7 +172,7 @@ struct IdentityService: WireIdentity.SimpleServiceProtocol {
         .with {
             $0.certificate = certificate
             $0.rootCertificates = cluster.authority.trusted
-            $0.managers = manager.tables.nodes.sorted.compactMap(\.manager).filter { $0.raftID != raftID }.map { peer in
+            $0.managers = manager.roster.nodes.sorted.compactMap(\.manager).filter { $0.raftID != raftID }.map { peer in
                 .with {
                     $0.raftID = peer.raftID
                     $0.address = peer.address

@@ -42,7 +42,7 @@ struct ManagerLinks: LinkService {
             next: { outbox.next() },
             receive: { frame in
                 guard case .proposals(let batch) = frame.frame else { throw ManagerLinks.unexpected }
-                let isManager = manager.tables.nodes[peer.node]?.manager != nil
+                let isManager = manager.roster.nodes[peer.node]?.manager != nil
                 for proposal in batch.proposals {
                     if isManager {
                         manager.take(proposal, outbox)

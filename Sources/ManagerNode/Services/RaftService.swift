@@ -54,7 +54,7 @@ struct RaftService: WireRaft.ServiceProtocol {
 
 extension Manager {
     func require(_ message: Consensus.Message, from sender: NodeID) throws {
-        let rule = PeerRule(own: settings.raftID, membership: membership, tables: tables)
+        let rule = PeerRule(own: settings.raftID, membership: membership, roster: roster)
         if let refusal = rule.refusal(of: message, from: sender) { throw refusal }
     }
 }
@@ -66,18 +66,18 @@ extension Manager {
 struct PeerRule {
     var own: RaftID
     var membership: Membership
-    var tables: ClusterTables
+    var roster: Roster
 
     func refusal(of message: Consensus.Message, from sender: NodeID) -> RPCError? {
         guard message.to == own else {
             return RPCError(code: .failedPrecondition, message: "this is raft id \(own), not \(message.to)")
         }
         let id = message.from
-        if let owner = tables.node(ofMember: id)?.id, owner != sender {
+        if let owner = roster.node(ofMember: id)?.id, owner != sender {
             return RPCError(
                 code: .permissionDenied, message: "raft id \(id) is node \(owner)'s, not node \(sender)'s")
         }
-        if membership.contains(id) || !tables.isRevoked(member: id) { return nil }
+        if membership.contains(id) || !roster.isRevoked(member: id) { return nil }
         return RPCError(code: .permissionDenied, message: "raft id \(id) takes part in Raft no more")
     }
 }

@@ -18,7 +18,7 @@ public struct RolePlan: Sendable {
         case retire(NodeID)
     }
 
-    public let tables: ClusterTables
+    public let roster: Roster
     /// In force on the leader.
     public let membership: Membership
     /// The leader.
@@ -31,9 +31,9 @@ public struct RolePlan: Sendable {
     ///   - active: members that the leader heard from lately.
     ///   - ready: learners that may vote, as they lack at most ``OrchestrationLimits/learnerLagEntries``.
     public init(
-        tables: ClusterTables, membership: Membership, own: RaftID, active: Set<RaftID>, ready: Set<RaftID> = []
+        roster: Roster, membership: Membership, own: RaftID, active: Set<RaftID>, ready: Set<RaftID> = []
     ) {
-        self.tables = tables
+        self.roster = roster
         self.membership = membership
         self.own = own
         self.active = active
@@ -47,7 +47,7 @@ public struct RolePlan: Sendable {
 
     private func managers(_ isMeant: (Node) -> Bool) -> [(node: NodeID, member: RaftID)] {
         var managers: [(node: NodeID, member: RaftID)] = []
-        tables.nodes.forEachUnordered { node in
+        roster.nodes.forEachUnordered { node in
             if let manager = node.manager, isMeant(node) { managers.append((node.id, manager.raftID)) }
         }
         return managers.sorted { $0.node < $1.node }
@@ -107,15 +107,15 @@ public struct RolePlan: Sendable {
     }
 
     /// Whether the transaction takes managers out, so that ``refusal(of:)`` has a say.
-    public static func concerns(_ transaction: Transaction, _ tables: ClusterTables) -> Bool {
-        transaction.changes.contains { leaver(in: $0, tables) != nil }
+    public static func concerns(_ transaction: Transaction, _ roster: Roster) -> Bool {
+        transaction.changes.contains { leaver(in: $0, roster) != nil }
     }
 
     /// Why the transaction is not proposed at all. All that it takes out are judged as one.
     public func refusal(of transaction: Transaction) -> Failure? {
         var members: [RaftID] = []
         for change in transaction.changes {
-            guard let (node, member) = RolePlan.leaver(in: change, tables) else { continue }
+            guard let (node, member) = RolePlan.leaver(in: change, roster) else { continue }
             if case .delete = change {
                 return Failure(
                     .failedPrecondition,
@@ -127,14 +127,14 @@ public struct RolePlan: Sendable {
         return refusal(without: members)
     }
 
-    private static func leaver(in change: Change, _ tables: ClusterTables) -> (node: NodeID, member: RaftID)? {
+    private static func leaver(in change: Change, _ roster: Roster) -> (node: NodeID, member: RaftID)? {
         switch change {
         case .update(.node(let node), bySpec: true):
-            guard let stored = tables.nodes[node.id], let member = stored.manager?.raftID,
+            guard let stored = roster.nodes[node.id], let member = stored.manager?.raftID,
                 stored.spec.role == .manager, node.spec.role == .worker
             else { return nil }
             return (node.id, member)
-        case .delete(.node(let id), _): return tables.nodes[id]?.manager.map { (id, $0.raftID) }
+        case .delete(.node(let id), _): return roster.nodes[id]?.manager.map { (id, $0.raftID) }
         default: return nil
         }
     }

@@ -166,7 +166,7 @@ final class LeaderDuties {
         nextSession += 1
         let id = SessionID(value: nextSession)
         session.id = id
-        if tables.isRevoked(session.node) { world.coverage.note(.removedNodeTurnedAway) }
+        if tables.roster.isRevoked(session.node) { world.coverage.note(.removedNodeTurnedAway) }
         sessions[id] = session
         perform(
             dispatcher.onRegister(

@@ -209,7 +209,7 @@ final class ManagerProcess {
     /// Made of what the real manager publishes to its own.
     var rolePlan: RolePlan {
         RolePlan(
-            tables: tables, membership: node.membership, own: id,
+            roster: tables.roster, membership: node.membership, own: id,
             active: Set(node.membership.members.filter { node.isRecentlyActive($0) == true }),
             ready: Set(node.learners(lackingAtMost: OrchestrationLimits.learnerLagEntries)))
     }

@@ -65,7 +65,7 @@ final class RoleKeeper {
     /// - Parameter completion: called when it is answered.
     /// - Returns: whether it was refused: the managers could not do without those that it takes out.
     func propose(_ transaction: Transaction, _ completion: @escaping () -> Void) -> Bool {
-        let concernsRoles = RolePlan.concerns(transaction, process.tables)
+        let concernsRoles = RolePlan.concerns(transaction, process.tables.roster)
         if concernsRoles {
             if isChangingRoles { return false }
             if process.rolePlan.refusal(of: transaction) != nil {
