@@ -33,13 +33,13 @@ public struct EngineServer: Sendable {
     public func run() async throws {
         let responder = EngineResponder(api: api)
         let local = Application(
-            responder: responder,
+            responder: responder, server: LoopChannel.server,
             configuration: ApplicationConfiguration(address: .unixDomainSocket(path: socketPath)),
             onServerRunning: { [onListening] _ in await onListening() },
             logger: logger)
         guard let secure else { return try await local.run() }
         let remote = Application(
-            responder: responder, server: try .tls(.http1(), tlsConfiguration: secure.configuration),
+            responder: responder, server: try .tls(LoopChannel.server, tlsConfiguration: secure.configuration),
             configuration: ApplicationConfiguration(address: .hostname(secure.host, port: secure.port)),
             onServerRunning: { [logger] _ in logger.info("the API answers at tcp://\(secure.host):\(secure.port)") },
             logger: logger)
@@ -61,7 +61,7 @@ struct EngineResponder: HTTPResponder {
         do {
             let target = try RequestTarget(request.head.path ?? "/")
             let route = try Route(method: request.method, path: target.path)
-            response = try await api.answer(route, Exchange(request: request, target: target))
+            response = try await answer(route, Exchange(request: request, target: target))
         } catch {
             response = Reply.failure(error)
             if response.status.code >= 500 {
@@ -70,6 +70,15 @@ struct EngineResponder: HTTPResponder {
         }
         for (name, value) in EngineResponder.headers { response.headers[name] = value }
         return request.method == .head ? response.createHeadResponse() : response
+    }
+
+    private func answer(_ route: Route, _ exchange: Exchange) async throws -> Response {
+        if route.isBrief(exchange.request) { return try await api.answer(route, exchange) }
+        return try await withTaskExecutorPreference(globalConcurrentExecutor) {
+            var response = try await api.answer(route, exchange)
+            if response.body.contentLength == nil { response.body = response.body.offLoop }
+            return response
+        }
     }
 
     private static let headers: [(HTTPField.Name, String)] = [

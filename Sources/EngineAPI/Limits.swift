@@ -2,6 +2,8 @@
 public enum EngineLimits {
     /// A request whose body is JSON.
     public static let jsonBodyBytes = 4 << 20
+    /// A request with a larger body is not answered on an event loop: JSON of 64 KiB takes less than a millisecond.
+    public static let briefBodyBytes = 64 << 10
     public static let secretBytes = 500 << 10
     public static let configBytes = 1000 << 10
     public static let objectNameCharacters = 64

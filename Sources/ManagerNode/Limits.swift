@@ -1,9 +1,9 @@
 public enum ManagerLimits {
     /// Raft's tick; the election timeout is 10 to 20 of them.
     static let tick = Duration.milliseconds(50)
-    /// With so many proposals under way, a turn of the Raft thread takes at least so long.
-    static let busyProposals = 16
-    static let busyTurn = Duration.milliseconds(2)
+    /// How long the next proposals wait for company, for each that the Raft thread has just taken.
+    static let companyPerProposal = Duration.microseconds(100)
+    static let longestCompany = Duration.milliseconds(4)
     /// Inputs waiting for the Raft thread; proposals above it are refused, messages dropped (Raft sends them again).
     static let inputs = 100_000
     /// Bytes of entries, proposals or refusals in one frame of a link; what is larger alone travels alone.

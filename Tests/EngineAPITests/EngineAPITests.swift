@@ -24,6 +24,29 @@ import Testing
         }
     }
 
+    /// What may take long is not done on the threads that read for everybody.
+    @Test func aRequestThatBlocksItsThreadHoldsUpNoOtherConnection() async throws {
+        try await FakeEngine.serve { engine in
+            let client = TestClient(engine: engine)
+            let (hasBegun, begin) = AsyncStream.makeStream(of: Void.self)
+            let mayEnd = DispatchSemaphore(value: 0)
+            await engine.volumes.whenListed {
+                begin.finish()
+                #expect(mayEnd.wait(timeout: .now() + 10) == .success, "others are not answered")
+            }
+            async let slow = client.get("/volumes")
+            for await _ in hasBegun {}
+            let answers = await withTaskGroup(of: Int?.self) { group in
+                for _ in 0..<16 { group.addTask { try? await client.get("/_ping").status } }
+                return await group.reduce(into: []) { $0.append($1) }
+            }
+            mayEnd.signal()
+            #expect(answers == Array(repeating: 200, count: 16))
+            let status = try await slow.status
+            #expect(status == 200)
+        }
+    }
+
     @Test func routesAnswerWithAndWithoutVersion() async throws {
         try await FakeEngine.serve { engine in
             let client = TestClient(engine: engine)

@@ -83,10 +83,17 @@ public actor FakeImages: ImagePort {
 
 public actor FakeVolumes: VolumePort {
     private var volumes: [String: VolumeRecord] = [:]
+    private var whenListed: (@Sendable () -> Void)?
 
     public init() {}
 
-    public func list() -> [VolumeRecord] { volumes.values.sorted { $0.name < $1.name } }
+    /// `body` may block its thread.
+    public func whenListed(_ body: @escaping @Sendable () -> Void) { whenListed = body }
+
+    public func list() -> [VolumeRecord] {
+        whenListed?()
+        return volumes.values.sorted { $0.name < $1.name }
+    }
 
     public func inspect(_ name: String) throws -> VolumeRecord {
         guard let volume = volumes[name] else { throw Failure(.notFound, "get \(name): no such volume") }

@@ -34,6 +34,12 @@ public final class ThreadSignal: @unchecked Sendable {
         pthread_cond_signal(condition)
     }
 
+    public func clear() {
+        pthread_mutex_lock(mutex)
+        isSet = false
+        pthread_mutex_unlock(mutex)
+    }
+
     /// Returns once the signal is set, which it then is no more, or at that time.
     public func wait(until instant: Instant) {
         var time = timespec(instant)

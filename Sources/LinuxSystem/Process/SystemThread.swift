@@ -1,5 +1,5 @@
 import Glibc
-public import Primitives
+import Primitives
 
 /// A thread of the system, for work that blocks or that changes what belongs to a thread (its network namespace).
 public enum SystemThread {
@@ -25,12 +25,6 @@ public enum SystemThread {
             box.release()
             throw Errno(result)
         }
-    }
-
-    /// Blocks the calling thread until then, as far as no signal comes.
-    public static func sleep(until instant: Instant) {
-        var time = timespec(instant)
-        clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &time, nil)
     }
 
     /// A free function: a closure here would inherit the isolation of whoever wrote it.

@@ -5,9 +5,27 @@ import Synchronization
 /// What waits for the Raft thread.
 final class InputQueue: Sendable {
     private struct State {
-        var inputs: [RaftInput] = []
+        var proposals: [RaftInput] = []
+        var others: [RaftInput] = []
+        /// The thread does not wait for proposals now.
+        var holdsProposals = false
         /// The thread has ended: nobody would take what is pushed.
         var isClosed = false
+
+        /// - Returns: whether the thread is to be woken for it.
+        mutating func append(_ input: RaftInput) -> Bool {
+            if case .propose = input {
+                proposals.append(input)
+                return proposals.count == 1 && !holdsProposals
+            }
+            others.append(input)
+            return others.count == 1
+        }
+
+        mutating func takeAll() -> [RaftInput] {
+            defer { (proposals, others) = ([], []) }
+            return others + proposals
+        }
     }
 
     private let state = Mutex(State())
@@ -15,21 +33,32 @@ final class InputQueue: Sendable {
 
     /// False when the queue is full or closed: the input is not taken.
     func push(_ input: RaftInput) -> Bool {
-        let (isTaken, wasEmpty) = state.withLock { state in
-            guard !state.isClosed, state.inputs.count < ManagerLimits.inputs else { return (false, false) }
-            state.inputs.append(input)
-            return (true, state.inputs.count == 1)
+        let (isTaken, wakes) = state.withLock { state in
+            guard !state.isClosed, state.proposals.count + state.others.count < ManagerLimits.inputs else {
+                return (false, false)
+            }
+            return (true, state.append(input))
         }
-        if wasEmpty { signal.set() }
+        if wakes { signal.set() }
         return isTaken
     }
 
     /// Everything that waits, once there is something, or at that time.
-    func take(until instant: Instant) -> [RaftInput] {
-        signal.wait(until: instant)
+    ///
+    /// - Parameter release: before it proposals stay in the queue, and nobody is woken for them.
+    func take(until instant: Instant, proposalsFrom release: Instant) -> [RaftInput] {
+        // What it was set for is found below.
+        signal.clear()
+        let isHolding = Clock.now < release
+        let isWaiting = state.withLock { state in
+            state.holdsProposals = isHolding
+            return state.others.isEmpty && (isHolding || state.proposals.isEmpty)
+        }
+        if isWaiting { signal.wait(until: isHolding ? min(instant, release) : instant) }
         return state.withLock { state in
-            defer { state.inputs = [] }
-            return state.inputs
+            guard isHolding, Clock.now < release else { return state.takeAll() }
+            defer { state.others = [] }
+            return state.others
         }
     }
 
@@ -37,8 +66,7 @@ final class InputQueue: Sendable {
     func close() -> [RaftInput] {
         state.withLock { state in
             state.isClosed = true
-            defer { state.inputs = [] }
-            return state.inputs
+            return state.takeAll()
         }
     }
 }

@@ -73,6 +73,8 @@ struct RaftLoop<Storage: RaftStorage> {
     private var publishedActive: Set<RaftID> = []
     private var publishedReady: Set<RaftID> = []
     private var nextTick = Clock.now
+    /// Not to be taken before.
+    private var nextProposals = Clock.now
 
     init(
         node: RaftNode, storage: Storage, replica: Replica, snapshotBytes: Int,
@@ -103,8 +105,8 @@ struct RaftLoop<Storage: RaftStorage> {
                     nextTick = Clock.now + ManagerLimits.tick
                 }
                 try performAll()
-                letOthersCome(since: begun)
-                inputs = queue.take(until: nextTick)
+                if let company = company(of: inputs) { nextProposals = begun + company }
+                inputs = queue.take(until: nextTick, proposalsFrom: nextProposals)
             }
             end(Failure(.unavailable, "this manager is shutting down"), queue)
         } catch let failure as Failure {
@@ -114,11 +116,14 @@ struct RaftLoop<Storage: RaftStorage> {
         }
     }
 
-    /// Under load a turn waits a little for more to take along: it costs as much as the work of ten proposals, here and on
-    /// every follower. Whoever writes alone does not wait.
-    private func letOthersCome(since begun: Instant) {
-        guard proposals.count >= ManagerLimits.busyProposals else { return }
-        SystemThread.sleep(until: begun + ManagerLimits.busyTurn)
+    /// How long proposals that come after these wait for each other: to append and to send costs as much as the work of ten
+    /// proposals, here and on every follower. What makes these count is not waited for, and whoever writes alone does not
+    /// wait at all: it asks again later than this.
+    ///
+    /// - Returns: nil where nothing was proposed.
+    private func company(of inputs: [RaftInput]) -> Duration? {
+        let count = inputs.count { if case .propose = $0 { true } else { false } }
+        return count == 0 ? nil : min(ManagerLimits.companyPerProposal * count, ManagerLimits.longestCompany)
     }
 
     // MARK: Inputs
