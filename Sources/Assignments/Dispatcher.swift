@@ -120,7 +120,7 @@ public struct Dispatcher: Sendable {
         }
     }
 
-    public mutating func onHeartbeat(_ id: SessionID, tables: ClusterTables, now: Instant) {
+    public mutating func onHeartbeat(_ id: SessionID, now: Instant) {
         guard var session = sessions[id] else { return }
         session.lastHeard = now
         heartbeatDeadlines[session.node] = now + session.timeout

@@ -44,7 +44,7 @@ import Testing
     }
 
     private mutating func beat(_ session: UInt64, at now: Instant) {
-        dispatcher.onHeartbeat(SessionID(value: session), tables: tables, now: now)
+        dispatcher.onHeartbeat(SessionID(value: session), now: now)
     }
 
     @Test mutating func aCopyIsKeptOutAsLongAsTheNodeIsAlive() throws {

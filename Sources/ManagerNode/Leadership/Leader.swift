@@ -186,7 +186,7 @@ actor Leader {
     }
 
     func heartbeat(_ id: SessionID) {
-        dispatcher.onHeartbeat(id, tables: replica.tables, now: Clock.now)
+        dispatcher.onHeartbeat(id, now: Clock.now)
     }
 
     func statuses(_ id: SessionID, _ statuses: [(task: TaskID, status: TaskStatus)]) {

@@ -175,7 +175,7 @@ final class LeaderDuties {
     }
 
     func heartbeat(_ id: SessionID) {
-        if !isOver { dispatcher.onHeartbeat(id, tables: tables, now: now) }
+        if !isOver { dispatcher.onHeartbeat(id, now: now) }
     }
 
     func statuses(_ id: SessionID, _ statuses: [(task: TaskID, status: TaskStatus)]) {
