@@ -82,7 +82,7 @@ extension ClusterTask {
 extension Node {
     /// A manager until Raft goes on without it.
     var wantedRole: WantedRole {
-        spec.role == .manager || manager != nil ? .manager(raftID: manager?.raftID) : .worker
+        spec.role == .manager || manager != nil ? .manager(raftID: manager?.raftID ?? 0) : .worker
     }
 
     var overlayPeer: OverlayPeer? {

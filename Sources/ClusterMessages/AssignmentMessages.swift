@@ -26,7 +26,7 @@ extension AssignmentMessage {
             case .worker: $0.role = wireEnum(NodeRole.worker)
             case .manager(let raftID):
                 $0.role = wireEnum(NodeRole.manager)
-                $0.raftID = raftID ?? 0
+                if let raftID { $0.raftID = raftID }
             case nil: break
             }
             $0.trustDigest = wireBytes(trustDigest)
@@ -41,7 +41,7 @@ extension WireAssignments {
             let role: NodeRole = try known("role", role)
             return switch role {
             case .worker: .worker
-            case .manager: .manager(raftID: raftID == 0 ? nil : raftID)
+            case .manager: .manager(raftID: hasRaftID ? raftID : nil)
             }
         }
     }

@@ -34,7 +34,8 @@ public enum AssignmentKey: Hashable, Comparable, Sendable {
 /// What a node is to be, as the state says.
 public enum WantedRole: Hashable, Sendable {
     case worker
-    /// - Parameter raftID: the member of Raft that it is to be; nil: one that is named where it asks for its certificate.
+    /// - Parameter raftID: the member of Raft that it is to be; 0: one that is named where it asks for its certificate; nil: the
+    ///   one that it is, as managers of before say that know of no other.
     case manager(raftID: UInt64?)
 }
 

@@ -138,7 +138,11 @@ extension RandomObjects {
         AssignmentMessage(
             kind: flag() ? .complete : .incremental, sequence: number(), isLast: flag(),
             updates: list { $0.assignmentItem() }, removals: list { $0.assignmentItem().key }, managers: texts(),
-            heartbeatPeriod: duration())
+            heartbeatPeriod: duration(), role: maybe { $0.wantedRole() }, trustDigest: bytes(count: flag() ? 32 : 0))
+    }
+
+    private mutating func wantedRole() -> WantedRole {
+        flag() ? .worker : .manager(raftID: maybe { $0.flag() ? 0 : $0.number() })
     }
 
     public mutating func assignmentItem() -> AssignmentItem {

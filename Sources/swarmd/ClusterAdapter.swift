@@ -34,7 +34,7 @@ struct ClusterAdapter: ClusterPort {
     }
 
     func knownManagers() async -> [(id: NodeID, address: String)] {
-        (daemon.runtime?.manager?.tables.nodes.sorted ?? []).compactMap { node in
+        (daemon.runtime?.manager?.roster.nodes.sorted ?? []).compactMap { node in
             node.manager.map { (node.id, $0.address) }
         }
     }
@@ -138,7 +138,7 @@ struct ClusterAdapter: ClusterPort {
         guard let manager = daemon.runtime?.manager else { return [:] }
         let active = manager.activeMembers
         var result: [NodeID: ManagerHealth] = [:]
-        for node in manager.tables.nodes.sorted {
+        for node in manager.roster.nodes.sorted {
             guard let status = node.manager else { continue }
             let isHeard = active.map { $0.contains(status.raftID) } ?? (node.status.state == .ready)
             // Nobody is to count on one that does not vote yet.

@@ -70,7 +70,7 @@ extension Daemon {
         let joining = try Joining(
             renewing: runtime.credentials.current, request, advertiseAddress: runtime.membership.advertiseAddress,
             hasLostLog: await runtime.keeper.hasLostLog, try await machine.description())
-        try await runtime.keeper.readmit(try await joining.run())
+        try await runtime.keeper.readmit { try await joining.run() }
     }
 
     /// Keeps who the node is from now on, and takes part.

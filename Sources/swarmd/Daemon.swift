@@ -4,6 +4,7 @@ import ClusterState
 import ClusterWire
 import EngineAPI
 import Glibc
+import LinuxSystem
 import Logging
 import ManagerNode
 import Orchestration
@@ -116,7 +117,7 @@ actor Daemon {
         let surroundings = NodeRuntime.Surroundings(
             folder: folder, hostRoutes: machine.hostRoutes(), overlayMTU: machine.overlayMTU(agent.record.value),
             namedManagers: settings.namedManagers,
-            wipe: { [machine, settings] in machine.removeTree("\(settings.state)/raft") },
+            wipe: { [settings] in try File.removeTree("\(settings.state)/raft") },
             setAside: { [machine, settings] in
                 machine.removeTree("\(settings.state)/raft.aside")
                 rename("\(settings.state)/raft", "\(settings.state)/raft.aside")

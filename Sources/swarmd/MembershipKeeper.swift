@@ -15,14 +15,14 @@ import WorkerNode
 /// Keeps the node's place in its cluster: its session with the managers, its certificate, and its manager as long as it
 /// is to be one.
 ///
-/// What the node is to be, and whom it is to trust, comes with its assignments. Where its certificate or its manager do not
-/// fit that, or half of the certificate's time is over, it asks the leader for a new one, whose role is the one that the
+/// What the node is to be, as which member of Raft, and whom it is to trust, comes with its assignments. Where its certificate
+/// or its manager do not fit that, or half of the certificate's time is over, it asks the leader for a new one, whose role is the one that the
 /// state says. A manager whose certificate has run out signs its own.
 actor MembershipKeeper {
     /// What a manager is made of and leaves behind.
     struct Parts: Sendable {
         var open: @Sendable (NodeMembership) throws -> Manager
-        var wipe: @Sendable () -> Void
+        var wipe: @Sendable () throws -> Void
         var setAside: @Sendable () -> Void
     }
 
@@ -52,6 +52,10 @@ actor MembershipKeeper {
     private var running: (manager: Manager, task: Task<Void, Never>)? { didSet { noteHindrance() } }
     private var session: Task<Void, Never>?
     private var isPaused = false
+    /// Answers that were taken.
+    private var admissions = 0
+    private var isTaking = false
+    private var turns: [CheckedContinuation<Void, Never>] = []
     private var isLookQueued = false
     private let complaints = ComplaintFilter()
     /// Why the managers have nothing to do with this node any more; nil while they have.
@@ -177,8 +181,10 @@ actor MembershipKeeper {
         let isManager = credentials.current.identity.role == .manager
         switch wanted {
         case .worker: return isManager || running != nil
-        // Where Raft went on without it and wants it again, it is to be another member: it may have promised things since.
-        case .manager(let raftID): return !isManager || running == nil || raftID != record.value.raftID
+        case .manager(let raftID):
+            // Where Raft went on without it and wants it again, it is to be another member: it may have promised things since.
+            let isAnother = raftID.map { $0 != record.value.raftID } ?? false
+            return !isManager || running == nil || isAnother
         }
     }
 
@@ -263,7 +269,9 @@ actor MembershipKeeper {
     }
 
     /// A manager has let this node in again, by a token.
-    func readmit(_ admission: WireAdmission) async throws {
+    func readmit(_ ask: @Sendable () async throws -> WireAdmission) async throws {
+        let known = admissions
+        let admission = try await ask()
         let renewed = try credentials(of: admission)
         guard renewed.identity.node == credentials.current.identity.node else {
             throw Failure(.internal, "the managers answered with another node's certificate")
@@ -271,14 +279,15 @@ actor MembershipKeeper {
         await pause()
         defer { resume() }
         await worker.follow(admission.managers.map(\.address))
-        try await take(renewed, admission)
+        try await take(renewed, admission, after: known)
         refusal = nil
         pace = RenewalPace()
     }
 
     private func renew() async throws {
+        let known = admissions
         let admission = try await ask()
-        try await take(try credentials(of: admission), admission)
+        try await take(try credentials(of: admission), admission, after: known)
     }
 
     /// - Throws: ``Failure`` `failedPrecondition` for a certificate that does not count by this machine's clock: it would
@@ -303,9 +312,31 @@ actor MembershipKeeper {
         connections.close()
     }
 
-    private func take(_ renewed: Credentials, _ admission: WireAdmission) async throws {
-        // Another machine was found to be this node while the answer was under way.
+    /// One answer after the other: two managers of one raft id could vote twice.
+    ///
+    /// - Parameter known: how many were taken when it was asked for. An older answer may name the member of before.
+    private func take(_ renewed: Credentials, _ admission: WireAdmission, after known: Int) async throws {
+        while isTaking { await withCheckedContinuation { turns.append($0) } }
+        guard known == admissions else {
+            throw Failure(.unavailable, "the node's certificate has just been renewed by another answer: try again")
+        }
+        admissions += 1
+        isTaking = true
+        defer {
+            isTaking = false
+            for turn in turns { turn.resume() }
+            turns = []
+        }
+        try await take(renewed, admission)
+    }
+
+    /// Another machine may be found to be this node while an answer is under way.
+    private func checkFence() throws {
         if isHeld || isFenced, let refusal { throw refusal }
+    }
+
+    private func take(_ renewed: Credentials, _ admission: WireAdmission) async throws {
+        try checkFence()
         switch (renewed.identity.role, running) {
         case (.manager, nil) where hasLostLog && admission.raftID == record.value.raftID:
             // Only another member of Raft may begin with an empty log.
@@ -313,6 +344,7 @@ actor MembershipKeeper {
         case (.manager, nil): try promote(renewed, admission)
         case (.manager, let former?) where admission.raftID != record.value.raftID:
             try await retire(renewed, former)
+            try checkFence()
             log.info("Raft went on without this manager: it begins again as another member")
             try promote(renewed, admission)
         case (.worker, let former?):
@@ -328,7 +360,9 @@ actor MembershipKeeper {
 
     private func promote(_ renewed: Credentials, _ admission: WireAdmission) throws {
         // Of an earlier time as a manager, under another raft id.
-        parts.wipe()
+        try parts.wipe()
+        // What was lost was another member's.
+        loss = nil
         try record.update(with: renewed) { membership in
             membership.raftID = admission.raftID
             membership.isFounder = false
@@ -356,7 +390,7 @@ actor MembershipKeeper {
         former.manager.stop()
         // Its thread writes no more once this ends.
         await former.task.value
-        parts.wipe()
+        try parts.wipe()
         connections.close()
     }
 

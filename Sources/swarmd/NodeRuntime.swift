@@ -39,7 +39,7 @@ final class NodeRuntime: Sendable {
         /// Called on at the start, when all may have moved.
         var namedManagers: [String]
         /// Removes the log, when this node is no manager any more.
-        var wipe: @Sendable () -> Void
+        var wipe: @Sendable () throws -> Void
         /// Takes the log out of use for good, and keeps it.
         var setAside: @Sendable () -> Void
     }
@@ -59,7 +59,7 @@ final class NodeRuntime: Sendable {
             open: { try openManager($0, credentials, keys, connections, surroundings, log) },
             wipe: surroundings.wipe, setAside: surroundings.setAside)
         // Of a demotion that was cut off: the log goes before its key is left open.
-        if record.value.raftID == 0 { surroundings.wipe() }
+        if record.value.raftID == 0 { try surroundings.wipe() }
         var loss: Failure?
         do {
             loss = try LogMark(surroundings.folder).loss(of: record.value.raftID)

@@ -96,7 +96,7 @@ import Testing
             return
         }
         try apply(changes)
-        dispatcher.onHeartbeat(SessionID(value: 1), tables: tables, now: start + .seconds(5))
+        dispatcher.onHeartbeat(SessionID(value: 1), now: start + .seconds(5))
         #expect(dispatcher.onTick(tables: tables, now: start + .seconds(19), wallClock: clock).isEmpty)
         let down = dispatcher.onTick(tables: tables, now: start + .seconds(20), wallClock: clock)
         guard case .write(let writes) = down.last, case .observeNode(_, let status, _) = writes.first else {
@@ -122,7 +122,7 @@ import Testing
         var stored = try #require(tables.nodes[node])
         stored.spec.role = .manager
         try apply([.update(.node(stored), bySpec: true)])
-        #expect(messages(dispatcher.flush(tables: tables)).map(\.role) == [.manager(raftID: nil)])
+        #expect(messages(dispatcher.flush(tables: tables)).map(\.role) == [.manager(raftID: 0)])
         stored = try #require(tables.nodes[node])
         stored.manager = ManagerStatus(raftID: 7, address: "10.0.0.1:2377")
         try apply([.update(.node(stored), bySpec: false)])
@@ -149,7 +149,7 @@ import Testing
         stored = try #require(tables.nodes[node])
         stored.manager = nil
         try apply([.update(.node(stored), bySpec: false)])
-        #expect(messages(dispatcher.flush(tables: tables)).map(\.role) == [.manager(raftID: nil)])
+        #expect(messages(dispatcher.flush(tables: tables)).map(\.role) == [.manager(raftID: 0)])
     }
 
     @Test mutating func aNodeThatLeavesIsDownAtOnce() throws {
@@ -254,16 +254,16 @@ import Testing
         let node = try node()
         try setHeartbeat(.seconds(old))
         _ = register(node, session: 1, at: start)
-        for _ in 0..<2 { dispatcher.onHeartbeat(session, tables: tables, now: start) }
+        for _ in 0..<2 { dispatcher.onHeartbeat(session, now: start) }
         try setHeartbeat(.seconds(new))
         #expect(messages(dispatcher.flush(tables: tables)).map(\.heartbeatPeriod) == [.seconds(new)])
         #expect(dispatcher.flush(tables: tables).isEmpty)
         // One was under way, the next ends the old pause; the agent may be in a pause of the new length already.
-        dispatcher.onHeartbeat(session, tables: tables, now: start)
+        dispatcher.onHeartbeat(session, now: start)
         let next = start + .seconds(max(old, new))
         #expect(!isDown(at: next))
-        dispatcher.onHeartbeat(session, tables: tables, now: next)
-        dispatcher.onHeartbeat(session, tables: tables, now: next)
+        dispatcher.onHeartbeat(session, now: next)
+        dispatcher.onHeartbeat(session, now: next)
         #expect(!isDown(at: next + .seconds(3 * new - 1)))
         #expect(isDown(at: next + .seconds(3 * new)))
     }

@@ -285,14 +285,22 @@ public nonisolated struct WireAssignments: Sendable {
   /// Authority.trust_digest; a node that holds something else asks for a new certificate.
   public var trustDigest: Data = Data()
 
-  /// Of a manager, the member of Raft that it is to be; 0: one that it asks for with a new certificate.
-  public var raftID: UInt64 = 0
+  /// Of a manager, the member of Raft that it is to be; 0: one that it asks for with a new certificate. Without: as it is.
+  public var raftID: UInt64 {
+    get {_raftID ?? 0}
+    set {_raftID = newValue}
+  }
+  /// Returns true if `raftID` has been explicitly set.
+  public var hasRaftID: Bool {self._raftID != nil}
+  /// Clears the value of `raftID`. Subsequent reads from it will return its default value.
+  public mutating func clearRaftID() {self._raftID = nil}
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
 
   fileprivate var _role: WireNodeRole? = nil
+  fileprivate var _raftID: UInt64? = nil
 }
 
 public nonisolated struct WireAssignmentItem: Sendable {
@@ -883,7 +891,7 @@ nonisolated extension WireAssignments: SwiftProtobuf.Message, SwiftProtobuf._Mes
       case 7: try { try decoder.decodeSingularInt64Field(value: &self.heartbeatPeriod) }()
       case 8: try { try decoder.decodeSingularEnumField(value: &self._role) }()
       case 9: try { try decoder.decodeSingularBytesField(value: &self.trustDigest) }()
-      case 10: try { try decoder.decodeSingularUInt64Field(value: &self.raftID) }()
+      case 10: try { try decoder.decodeSingularUInt64Field(value: &self._raftID) }()
       default: break
       }
     }
@@ -921,9 +929,9 @@ nonisolated extension WireAssignments: SwiftProtobuf.Message, SwiftProtobuf._Mes
     if !self.trustDigest.isEmpty {
       try visitor.visitSingularBytesField(value: self.trustDigest, fieldNumber: 9)
     }
-    if self.raftID != 0 {
-      try visitor.visitSingularUInt64Field(value: self.raftID, fieldNumber: 10)
-    }
+    try { if let v = self._raftID {
+      try visitor.visitSingularUInt64Field(value: v, fieldNumber: 10)
+    } }()
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -937,7 +945,7 @@ nonisolated extension WireAssignments: SwiftProtobuf.Message, SwiftProtobuf._Mes
     if lhs.heartbeatPeriod != rhs.heartbeatPeriod {return false}
     if lhs._role != rhs._role {return false}
     if lhs.trustDigest != rhs.trustDigest {return false}
-    if lhs.raftID != rhs.raftID {return false}
+    if lhs._raftID != rhs._raftID {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

@@ -40,8 +40,9 @@ struct IdentityService: WireIdentity.SimpleServiceProtocol {
             guard let peer = context.peer, let key = context.peerCertificate?.publicKey,
                 let node = manager.roster.nodes[peer.node]
             else { throw Failure(.unavailable, "this manager does not know the node yet") }
-            // A change of role is never made to wait.
-            if node.spec.role == peer.role, !slot.renewals.take(at: Clock.now) {
+            // A change of role, or of the member that it is, is never made to wait.
+            let isSame = node.spec.role == peer.role && (node.spec.role == .worker || node.manager != nil)
+            if isSame, !slot.renewals.take(at: Clock.now) {
                 throw Failure(.unavailable, "many nodes renew their certificates at this moment")
             }
             let admission = try await renewed(node, key, request.advertisedAddress, manager)
