@@ -38,13 +38,10 @@ private final class EventLoopExecutor: TaskExecutor {
 }
 
 extension Route {
-    /// Whether it does so little, and waits for so little but Raft, that it may run on an event loop.
+    /// Whether it may run on an event loop: it reads nothing of the state, which may be large, and waits for Raft alone.
     func isBrief(_ request: Request) -> Bool {
         switch self {
-        case .ping, .networkCreate, .networkInspect, .networkRemove, .nodeInspect, .nodeUpdate, .serviceInspect,
-            .serviceRemove,
-            .taskInspect, .secretCreate, .secretInspect, .secretUpdate, .secretRemove, .configCreate, .configInspect,
-            .configUpdate, .configRemove:
+        case .ping, .secretCreate, .configCreate:
             let length = request.headers[.contentLength].map { Int($0) ?? .max }
             return (length ?? 0) <= EngineLimits.briefBodyBytes && request.headers[.transferEncoding] == nil
         default: return false

@@ -4,6 +4,8 @@ public enum ManagerLimits {
     /// How long the next proposals wait for company, for each that the Raft thread has just taken.
     static let companyPerProposal = Duration.microseconds(100)
     static let longestCompany = Duration.milliseconds(4)
+    /// Readers of the state wait for so many at most: a millisecond.
+    static let entriesAppliedAtOnce = 256
     /// Inputs waiting for the Raft thread; proposals above it are refused, messages dropped (Raft sends them again).
     static let inputs = 100_000
     /// Bytes of entries, proposals or refusals in one frame of a link; what is larger alone travels alone.

@@ -55,6 +55,27 @@ import Testing
         #expect(Clock.now < release)
     }
 
+    /// Each push comes while the thread waits, or is about to: none is slept through.
+    @Test func whoWaitsIsWokenForEachInput() throws {
+        let (queue, proposal) = (queue, proposal)
+        let hasTaken = ThreadSignal()
+        let pushed = 2_000
+        try SystemThread.start(name: "pusher") {
+            for _ in 0..<pushed {
+                _ = queue.push(proposal)
+                hasTaken.wait(until: Clock.now + .seconds(120))
+            }
+        }
+        let start = Clock.now
+        var taken = 0
+        while taken < pushed {
+            let inputs = queue.take(until: start + .seconds(60), proposalsFrom: longPast)
+            try #require(Clock.now < start + .seconds(60), "after \(taken) nobody was woken")
+            taken += inputs.count
+            if !inputs.isEmpty { hasTaken.set() }
+        }
+    }
+
     @Test func aClosedQueueTakesNothingAndReturnsWhatWaited() {
         #expect(queue.push(proposal) && queue.push(message))
         #expect(kinds(queue.close()) == ["message", "proposal"])

@@ -16,6 +16,9 @@ private struct NotingStorage: RaftStorage, Sendable {
         /// Snapshots whose writing has begun, whose writing may end, and that took their place.
         let begun = Mutex<[LogIndex]>([])
         let mayEnd = Mutex(false)
+        let ended = Mutex<[LogIndex]>([])
+        /// Snapshots that were still written when the storage was closed.
+        let begunWhenClosed = Mutex<Int?>(nil)
         let adopted = Mutex<[LogIndex]>([])
         let compacted = Mutex<[LogIndex]>([])
     }
@@ -35,12 +38,15 @@ private struct NotingStorage: RaftStorage, Sendable {
         { [notes] _ in
             notes.begun.withLock { $0.append(metadata.index) }
             while !notes.mayEnd.withLock({ $0 }) { usleep(1_000) }
+            notes.ended.withLock { $0.append(metadata.index) }
             return 0
         }
     }
     func adoptSnapshot(_ metadata: SnapshotMetadata) { notes.adopted.withLock { $0.append(metadata.index) } }
     func discardSnapshot(_ metadata: SnapshotMetadata) {}
-    func close() {}
+    func close() {
+        notes.begunWhenClosed.withLock { $0 = notes.begun.withLock(\.count) - notes.ended.withLock(\.count) }
+    }
 }
 
 @Suite struct RaftThreadTests {
@@ -114,6 +120,27 @@ private struct NotingStorage: RaftStorage, Sendable {
         let index = try #require(storage.notes.begun.withLock { $0 }.first)
         #expect(storage.notes.adopted.withLock { $0 } == [index])
         #expect(storage.notes.compacted.withLock { $0 } == [index - ManagerLimits.entriesKeptBehindSnapshot])
+    }
+
+    /// Its folder may be another member's next.
+    @Test func whoIsStoppedWritesNoMoreOfItsSnapshot() async throws {
+        let thread = RaftThread()
+        let storage = NotingStorage()
+        let node = try RaftNode(id: 1, restored: .founding(voters: [1]), random: SeededRandom(seed: 1))
+        try thread.start(
+            node: node, storage: storage, tables: ClusterTables(), send: { _ in }, sendSnapshot: { _, _ in })
+        try await eventually { thread.replica.view.status.role == .leader }
+        let proposal = Proposal(Transaction(time: .zero))
+        for _ in 0..<Int(ManagerLimits.entriesBetweenSnapshots) + 10 { thread.push(.propose(proposal) { _ in }) }
+        try await eventually { !storage.notes.begun.withLock { $0 }.isEmpty }
+        thread.push(.stop)
+        for _ in 0..<20 {
+            try await Task.sleep(for: .milliseconds(5))
+            #expect(storage.notes.begunWhenClosed.withLock { $0 } == nil)
+        }
+        storage.notes.mayEnd.withLock { $0 = true }
+        try await eventually { storage.notes.begunWhenClosed.withLock { $0 } != nil }
+        #expect(storage.notes.begunWhenClosed.withLock { $0 } == 0)
     }
 
     /// The second one is of no use, and must not take the place of the first.

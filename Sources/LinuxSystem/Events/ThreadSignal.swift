@@ -34,6 +34,7 @@ public final class ThreadSignal: @unchecked Sendable {
         pthread_cond_signal(condition)
     }
 
+    /// Called by the thread that waits, before it looks for what it may have been set for.
     public func clear() {
         pthread_mutex_lock(mutex)
         isSet = false

@@ -2,7 +2,7 @@ import LinuxSystem
 import Primitives
 import Synchronization
 
-/// What waits for the Raft thread.
+/// What waits for the Raft thread: proposals in their order, and all else, in its own, which comes before them.
 final class InputQueue: Sendable {
     private struct State {
         var proposals: [RaftInput] = []

@@ -212,14 +212,25 @@ struct RaftLoop<Storage: RaftStorage> {
 
     private mutating func apply(_ entries: [LogEntry]) throws {
         let committed = try entries.map { entry in
-            let proposed = proposals.removeValue(forKey: entry.index)
+            let proposed = proposals[entry.index]
             // The proposer's own value saves reading it from its bytes.
             let own = proposed.flatMap { $0.term == entry.term ? $0.transaction : nil }
             return Committed(
                 entry: entry, proposed: proposed,
                 transaction: entry.kind == .normal ? try own ?? Transaction(encoded: entry.data) : nil)
         }
-        let (changes, outcomes) = replica.change { Self.apply(committed, to: &$0) }
+        for entry in entries { proposals[entry.index] = nil }
+        var changes: [StateChange] = []
+        var outcomes: [Result<LogIndex, Failure>] = []
+        var rest = committed[...]
+        while !rest.isEmpty {
+            // Readers come in between.
+            let (slice, remaining) = (
+                rest.prefix(ManagerLimits.entriesAppliedAtOnce), rest.dropFirst(ManagerLimits.entriesAppliedAtOnce)
+            )
+            replica.change { Self.apply(slice, to: &$0, &changes, &outcomes) }
+            rest = remaining
+        }
         bytesSinceSnapshot += entries.reduce(0) { $0 + $1.data.count }
         guard let last = entries.last?.index else { return }
         node.onApplied(through: last)
@@ -236,23 +247,23 @@ struct RaftLoop<Storage: RaftStorage> {
     }
 
     private static func apply(
-        _ committed: [Committed], to tables: inout ClusterTables
-    ) -> ([StateChange], [Result<LogIndex, Failure>]) {
-        var changes: [StateChange] = []
-        let outcomes = committed.map { committed -> Result<LogIndex, Failure> in
+        _ committed: ArraySlice<Committed>, to tables: inout ClusterTables, _ changes: inout [StateChange],
+        _ outcomes: inout [Result<LogIndex, Failure>]
+    ) {
+        for committed in committed {
             let index = committed.entry.index
             guard let transaction = committed.transaction else {
                 tables.skip(to: index)
-                return .success(index)
+                outcomes.append(.success(index))
+                continue
             }
             switch tables.apply(transaction, at: index) {
             case .success(let applied):
                 changes += applied
-                return .success(index)
-            case .failure(let refusal): return .failure(refusal.failure)
+                outcomes.append(.success(index))
+            case .failure(let refusal): outcomes.append(.failure(refusal.failure))
             }
         }
-        return (changes, outcomes)
     }
 
     /// Members that this one heard from lately, while it leads.
@@ -267,7 +278,7 @@ struct RaftLoop<Storage: RaftStorage> {
         let (active, ready) = (active, ready)
         publishedActive = active
         publishedReady = ready
-        let (roster, index) = replica.change { ($0.roster, $0.index) }
+        let (roster, index) = replica.look { ($0.roster, $0.index) }
         replica.update(
             Replica.View(
                 roster: roster, index: index, status: node.status, membership: node.membership, active: active,
@@ -287,6 +298,7 @@ struct RaftLoop<Storage: RaftStorage> {
 
     /// Whoever waits is told why; what comes later is not taken.
     private mutating func end(_ failure: Failure, _ queue: InputQueue) {
+        snapshotJob?.end()
         storage.close()
         let view = replica.view
         replica.update(
@@ -345,7 +357,12 @@ struct RaftLoop<Storage: RaftStorage> {
 
     private mutating func install(_ metadata: SnapshotMetadata) throws {
         let tables = try receivedTables(of: metadata)
-        replica.change { $0 = tables }
+        // What it was is freed when nobody waits for it.
+        let former = replica.change { state in
+            defer { state = tables }
+            return state
+        }
+        withExtendedLifetime(former) {}
         snapshotIndex = metadata.index
         bytesSinceSnapshot = 0
         node.onApplied(through: metadata.index)

@@ -75,6 +75,9 @@ final class Replica: Sendable {
         }.tables
     }
 
+    /// At what is applied, without a copy; `body` holds others up.
+    func look<Result>(_ body: (ClusterTables) -> Result) -> Result { applied.withLock { body($0.tables) } }
+
     /// Called by the Raft thread alone; readers of ``tables`` wait. ``update(_:_:)`` follows.
     func change<Result>(_ body: (inout ClusterTables) -> Result) -> Result {
         applied.withLock { applied in

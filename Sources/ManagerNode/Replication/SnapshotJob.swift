@@ -9,12 +9,20 @@ final class SnapshotJob: Sendable {
     let metadata: SnapshotMetadata
     /// Its bytes, once it is durable.
     private let result = Mutex<Result<Int, any Error>?>(nil)
+    private let isGivenUp = Atomic(false)
+    private let hasEnded = ThreadSignal()
 
     private init(_ metadata: SnapshotMetadata) {
         self.metadata = metadata
     }
 
     var outcome: Result<Int, any Error>? { result.withLock { $0 } }
+
+    /// Gives it up, and returns once it writes no more: the folder may be another member's next.
+    func end() {
+        isGivenUp.store(true, ordering: .relaxed)
+        while outcome == nil { hasEnded.wait(until: Clock.now + .seconds(1)) }
+    }
 
     static func start(
         _ metadata: SnapshotMetadata, _ tables: ClusterTables,
@@ -23,8 +31,13 @@ final class SnapshotJob: Sendable {
         let job = SnapshotJob(metadata)
         do {
             try SystemThread.start(name: "snapshot") {
-                let outcome = Result { try write(Snapshot.pieces(tables, metadata)) }
+                // What is given up is never adopted.
+                let pieces = Snapshot.pieces(tables, metadata).lazy.prefix { _ in
+                    !job.isGivenUp.load(ordering: .relaxed)
+                }
+                let outcome = Result { try write(pieces) }
                 job.result.withLock { $0 = outcome }
+                job.hasEnded.set()
             }
         } catch { throw Failure(.resourceExhausted, "no thread for a snapshot: \(error)") }
         return job
