@@ -117,7 +117,12 @@ actor Daemon {
         let surroundings = NodeRuntime.Surroundings(
             folder: folder, hostRoutes: machine.hostRoutes(), overlayMTU: machine.overlayMTU(agent.record.value),
             namedManagers: settings.namedManagers,
-            wipe: { [settings] in try File.removeTree("\(settings.state)/raft") },
+            wipe: { [settings] () throws(Failure) in
+                let log = "\(settings.state)/raft"
+                do {
+                    try File.removeTree(log)
+                } catch { throw Failure(.internal, "cannot remove the log of before, \(log)", cause: error) }
+            },
             setAside: { [machine, settings] in
                 machine.removeTree("\(settings.state)/raft.aside")
                 rename("\(settings.state)/raft", "\(settings.state)/raft.aside")

@@ -22,7 +22,7 @@ actor MembershipKeeper {
     /// What a manager is made of and leaves behind.
     struct Parts: Sendable {
         var open: @Sendable (NodeMembership) throws -> Manager
-        var wipe: @Sendable () throws -> Void
+        var wipe: @Sendable () throws(Failure) -> Void
         var setAside: @Sendable () -> Void
     }
 

@@ -39,7 +39,7 @@ final class NodeRuntime: Sendable {
         /// Called on at the start, when all may have moved.
         var namedManagers: [String]
         /// Removes the log, when this node is no manager any more.
-        var wipe: @Sendable () throws -> Void
+        var wipe: @Sendable () throws(Failure) -> Void
         /// Takes the log out of use for good, and keeps it.
         var setAside: @Sendable () -> Void
     }
@@ -58,10 +58,10 @@ final class NodeRuntime: Sendable {
         let parts = MembershipKeeper.Parts(
             open: { try openManager($0, credentials, keys, connections, surroundings, log) },
             wipe: surroundings.wipe, setAside: surroundings.setAside)
-        // Of a demotion that was cut off: the log goes before its key is left open.
-        if record.value.raftID == 0 { try surroundings.wipe() }
         var loss: Failure?
         do {
+            // Of a demotion that was cut off: the log goes before its key is left open.
+            if record.value.raftID == 0 { try surroundings.wipe() }
             loss = try LogMark(surroundings.folder).loss(of: record.value.raftID)
             if loss == nil, record.value.raftID != 0 { slot.set(try parts.open(record.value)) }
         } catch let failure as Failure where [.dataLoss, .failedPrecondition].contains(failure.code) {
