@@ -42,10 +42,7 @@ import Testing
             _ = try await client.send("POST", "/services/create", serviceSpec("web"))
             let piece = try await client.firstPiece(of: "/services/web/logs?stdout=1&follow=1")
             #expect(String(decoding: piece.dropFirst(8), as: UTF8.self) == "hello\n")
-            let clock = ContinuousClock()
-            let deadline = clock.now + .seconds(10)
-            while engine.cluster.endedLogs == 0, clock.now < deadline { await Task.yield() }
-            #expect(engine.cluster.endedLogs == 1)
+            #expect(await eventually { engine.cluster.endedLogs == 1 })
         }
     }
 

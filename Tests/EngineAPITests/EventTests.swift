@@ -79,14 +79,11 @@ import Testing
         try await FakeEngine.serve { engine in
             let client = TestClient(engine: engine)
             async let piece = client.firstPiece(of: "/events?since=0")
-            let clock = ContinuousClock()
-            let deadline = clock.now + .seconds(10)
-            while await engine.cluster.followerCount == 0, clock.now < deadline { await Task.yield() }
+            #expect(await eventually { await engine.cluster.followerCount > 0 })
             _ = try await client.send("POST", "/services/create", serviceSpec("web"))
             let line = try #require(try await piece.split(separator: UInt8(ascii: "\n")).first)
             #expect(try DockerJSON.decode(Docker.Event.self, from: line).Action == "create")
-            while engine.cluster.endedFollowers == 0, clock.now < deadline { await Task.yield() }
-            #expect(engine.cluster.endedFollowers == 1)
+            #expect(await eventually { engine.cluster.endedFollowers == 1 })
         }
     }
 
@@ -94,9 +91,7 @@ import Testing
         try await FakeEngine.serve { engine in
             let client = TestClient(engine: engine)
             async let answer = client.get("/events")
-            let clock = ContinuousClock()
-            let deadline = clock.now + .seconds(10)
-            while await engine.cluster.followerCount == 0, clock.now < deadline { await Task.yield() }
+            #expect(await eventually { await engine.cluster.followerCount > 0 })
             await engine.cluster.breakEvents(with: Failure(.resourceExhausted, "the reader is too slow"))
             let last = try DockerJSON.decode(Docker.StreamError.self, from: try await answer.bytes)
             #expect(last.errorDetail.message.contains("the reader is too slow"))

@@ -37,7 +37,7 @@ struct TestClient: Sendable {
         } else if let body {
             request.body = .bytes(ByteBuffer(bytes: try DockerJSON.encode(body)))
         }
-        let response = try await HTTPClient.shared.execute(request, timeout: .seconds(20))
+        let response = try await HTTPClient.shared.execute(request, timeout: .seconds(120))
         let buffer = try await response.body.collect(upTo: 1 << 24)
         return Answer(
             status: Int(response.status.code), headers: response.headers, bytes: Array(buffer.readableBytesView))
@@ -45,12 +45,12 @@ struct TestClient: Sendable {
 
     /// Reads the head of an answer, and goes away.
     func headers(of path: String) async throws -> HTTPHeaders {
-        try await HTTPClient.shared.execute(HTTPClientRequest(url: url(path)), timeout: .seconds(20)).headers
+        try await HTTPClient.shared.execute(HTTPClientRequest(url: url(path)), timeout: .seconds(120)).headers
     }
 
     /// Reads the beginning of a stream, and goes away.
     func firstPiece(of path: String) async throws -> [UInt8] {
-        let response = try await HTTPClient.shared.execute(HTTPClientRequest(url: url(path)), timeout: .seconds(20))
+        let response = try await HTTPClient.shared.execute(HTTPClientRequest(url: url(path)), timeout: .seconds(120))
         for try await piece in response.body { return Array(piece.readableBytesView) }
         return []
     }
@@ -66,6 +66,17 @@ struct TestClient: Sendable {
     static func escaped(_ text: String) -> String {
         text.addingPercentEncoding(withAllowedCharacters: .alphanumerics) ?? ""
     }
+}
+
+/// Whether it comes true within two minutes: tests beside this one keep all threads busy for most of one.
+func eventually(_ condition: () async -> Bool) async -> Bool {
+    let clock = ContinuousClock()
+    let deadline = clock.now + .seconds(120)
+    while clock.now < deadline {
+        if await condition() { return true }
+        try? await clock.sleep(for: .milliseconds(5))
+    }
+    return await condition()
 }
 
 /// A minimal service.
