@@ -35,9 +35,10 @@ private struct NotingStorage: RaftStorage, Sendable {
     func readSnapshot() -> (any SnapshotSource)? { nil }
     func compact(through index: LogIndex) { notes.compacted.withLock { $0.append(index) } }
     func snapshotWriter(_ metadata: SnapshotMetadata) -> @Sendable (any Sequence<[UInt8]>) throws -> Int {
-        { [notes] _ in
+        { [notes] pieces in
             notes.begun.withLock { $0.append(metadata.index) }
-            while !notes.mayEnd.withLock({ $0 }) { usleep(1_000) }
+            // Without a piece: it is given up.
+            while !notes.mayEnd.withLock({ $0 }), pieces.contains(where: { _ in true }) { usleep(1_000) }
             notes.ended.withLock { $0.append(metadata.index) }
             return 0
         }
@@ -97,22 +98,28 @@ private struct NotingStorage: RaftStorage, Sendable {
         #expect(thread.replica.view.membership == Membership(voters: [1], learners: [2, 3]))
     }
 
+    private let dueEntries = Int(ManagerLimits.entriesBetweenSnapshots) + 10
+
+    /// A lone member that has so many entries that it writes a snapshot.
+    private func beginSnapshot(_ thread: RaftThread, _ storage: NotingStorage) async throws {
+        let node = try RaftNode(id: 1, restored: .founding(voters: [1]), random: SeededRandom(seed: 1))
+        try thread.start(
+            node: node, storage: storage, tables: ClusterTables(), send: { _ in }, sendSnapshot: { _, _ in })
+        try await eventually { thread.replica.view.status.role == .leader }
+        let proposal = Proposal(Transaction(time: .zero))
+        for _ in 0..<dueEntries { thread.push(.propose(proposal) { _ in }) }
+        try await eventually { !storage.notes.begun.withLock { $0 }.isEmpty }
+    }
+
     /// A slow disk under a snapshot must not hold up writes; the log is cut only behind a snapshot that is durable.
     @Test func writesGoOnWhileASnapshotIsWritten() async throws {
         let thread = RaftThread()
         let storage = NotingStorage()
-        let node = try RaftNode(id: 1, restored: .founding(voters: [1]), random: SeededRandom(seed: 1))
-        try thread.start(
-            node: node, storage: storage, tables: ClusterTables(), send: { _ in }, sendSnapshot: { _, _ in })
         defer { thread.push(.stop) }
-        try await eventually { thread.replica.view.status.role == .leader }
-        let proposal = Proposal(Transaction(time: .zero))
-        let count = Int(ManagerLimits.entriesBetweenSnapshots) + 10
-        for _ in 0..<count { thread.push(.propose(proposal) { _ in }) }
-        try await eventually { !storage.notes.begun.withLock { $0 }.isEmpty }
+        try await beginSnapshot(thread, storage)
         let before = thread.replica.view.index
-        thread.push(.propose(proposal) { _ in })
-        try await eventually { thread.replica.view.index > max(before, LogIndex(count)) }
+        thread.push(.propose(Proposal(Transaction(time: .zero))) { _ in })
+        try await eventually { thread.replica.view.index > max(before, LogIndex(dueEntries)) }
         #expect(storage.notes.adopted.withLock { $0 }.isEmpty)
         #expect(storage.notes.compacted.withLock { $0 }.isEmpty)
         storage.notes.mayEnd.withLock { $0 = true }
@@ -126,19 +133,8 @@ private struct NotingStorage: RaftStorage, Sendable {
     @Test func whoIsStoppedWritesNoMoreOfItsSnapshot() async throws {
         let thread = RaftThread()
         let storage = NotingStorage()
-        let node = try RaftNode(id: 1, restored: .founding(voters: [1]), random: SeededRandom(seed: 1))
-        try thread.start(
-            node: node, storage: storage, tables: ClusterTables(), send: { _ in }, sendSnapshot: { _, _ in })
-        try await eventually { thread.replica.view.status.role == .leader }
-        let proposal = Proposal(Transaction(time: .zero))
-        for _ in 0..<Int(ManagerLimits.entriesBetweenSnapshots) + 10 { thread.push(.propose(proposal) { _ in }) }
-        try await eventually { !storage.notes.begun.withLock { $0 }.isEmpty }
+        try await beginSnapshot(thread, storage)
         thread.push(.stop)
-        for _ in 0..<20 {
-            try await Task.sleep(for: .milliseconds(5))
-            #expect(storage.notes.begunWhenClosed.withLock { $0 } == nil)
-        }
-        storage.notes.mayEnd.withLock { $0 = true }
         try await eventually { storage.notes.begunWhenClosed.withLock { $0 } != nil }
         #expect(storage.notes.begunWhenClosed.withLock { $0 } == 0)
     }
