@@ -222,14 +222,10 @@ struct RaftLoop<Storage: RaftStorage> {
         for entry in entries { proposals[entry.index] = nil }
         var changes: [StateChange] = []
         var outcomes: [Result<LogIndex, Failure>] = []
-        var rest = committed[...]
-        while !rest.isEmpty {
+        let slice = ManagerLimits.entriesAppliedAtOnce
+        for start in stride(from: 0, to: committed.count, by: slice) {
             // Readers come in between.
-            let (slice, remaining) = (
-                rest.prefix(ManagerLimits.entriesAppliedAtOnce), rest.dropFirst(ManagerLimits.entriesAppliedAtOnce)
-            )
-            replica.change { Self.apply(slice, to: &$0, &changes, &outcomes) }
-            rest = remaining
+            replica.change { Self.apply(committed[start...].prefix(slice), to: &$0, &changes, &outcomes) }
         }
         bytesSinceSnapshot += entries.reduce(0) { $0 + $1.data.count }
         guard let last = entries.last?.index else { return }
@@ -356,13 +352,9 @@ struct RaftLoop<Storage: RaftStorage> {
     }
 
     private mutating func install(_ metadata: SnapshotMetadata) throws {
-        let tables = try receivedTables(of: metadata)
+        var tables = try receivedTables(of: metadata)
         // What it was is freed when nobody waits for it.
-        let former = replica.change { state in
-            defer { state = tables }
-            return state
-        }
-        withExtendedLifetime(former) {}
+        replica.change { swap(&$0, &tables) }
         snapshotIndex = metadata.index
         bytesSinceSnapshot = 0
         node.onApplied(through: metadata.index)

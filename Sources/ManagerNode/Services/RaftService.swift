@@ -54,7 +54,8 @@ struct RaftService: WireRaft.ServiceProtocol {
 
 extension Manager {
     func require(_ message: Consensus.Message, from sender: NodeID) throws {
-        let rule = PeerRule(own: settings.raftID, membership: membership, roster: roster)
+        let view = view
+        let rule = PeerRule(own: settings.raftID, membership: view.membership, roster: view.roster)
         if let refusal = rule.refusal(of: message, from: sender) { throw refusal }
     }
 }
