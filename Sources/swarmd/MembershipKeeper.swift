@@ -15,9 +15,9 @@ import WorkerNode
 /// Keeps the node's place in its cluster: its session with the managers, its certificate, and its manager as long as it
 /// is to be one.
 ///
-/// What the node is to be, as which member of Raft, and whom it is to trust, comes with its assignments. Where its certificate
-/// or its manager do not fit that, or half of the certificate's time is over, it asks the leader for a new one, whose role is the one that the
-/// state says. A manager whose certificate has run out signs its own.
+/// What the node is to be, as which member of Raft, and whom it is to trust, comes with its assignments. Where its
+/// certificate or its manager do not fit that, or half of the certificate's time is over, it asks the leader for a new one,
+/// whose role is the one that the state says. A manager whose certificate has run out signs its own.
 actor MembershipKeeper {
     /// What a manager is made of and leaves behind.
     struct Parts: Sendable {
