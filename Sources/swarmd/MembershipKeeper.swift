@@ -1,14 +1,13 @@
+import AgentCore
 import ClusterIdentity
 import ClusterMessages
 import ClusterModel
 import ClusterState
 import ClusterWire
-import GRPCCore
 import LinuxSystem
 import Logging
 import ManagerNode
 import Primitives
-import SwiftProtobuf
 import Synchronization
 import WorkerNode
 
@@ -43,34 +42,20 @@ actor MembershipKeeper {
     private let events: AsyncStream<Event>
     private let source: AsyncStream<Event>.Continuation
 
-    private var wanted: WantedRole?
-    /// Digest of what the node is to trust; empty: what it does.
-    private var wantedTrust: [UInt8] = []
+    private var standing: NodeStanding { didSet { noteHindrance() } }
     private var pace = RenewalPace()
-    /// The manager is stopped as long as another machine is the node.
-    private var isHeld = false
     private var running: (manager: Manager, task: Task<Void, Never>)? { didSet { noteHindrance() } }
     private var session: Task<Void, Never>?
     private var isPaused = false
-    /// Answers that were taken.
-    private var admissions = 0
     private var isTaking = false
     private var turns: [CheckedContinuation<Void, Never>] = []
     private var isLookQueued = false
     private let complaints = ComplaintFilter()
-    /// Why the managers have nothing to do with this node any more; nil while they have.
-    private var refusal: Failure? { didSet { noteHindrance() } }
-    /// What keeps this node from being the manager that it is to be; nil while nothing does.
-    private var loss: Failure? { didSet { noteHindrance() } }
-    /// The one of the two that counts, for those who ask before every change of the state.
+    /// ``NodeStanding/hindrance(_:)``, for those who ask before every change of the state.
     private nonisolated let hindrance: Mutex<Failure?>
 
     /// Between two looks at the clock, and two attempts.
     private static let period = Duration.seconds(1)
-    /// For the leader to answer: it may have to wait for its turn in Raft.
-    private static let answerTimeout = Duration.seconds(20)
-    /// Managers asked in one attempt, redirections included.
-    private static let askedManagers = 8
 
     init(
         record: MembershipRecord, credentials: CredentialStore, keys: KeyRing, connections: NodeConnections,
@@ -84,7 +69,7 @@ actor MembershipKeeper {
         self.slot = slot
         self.worker = worker
         self.parts = parts
-        self.loss = loss
+        standing = NodeStanding(loss: loss)
         hindrance = Mutex(loss)
         self.log = log
         self.describe = describe
@@ -126,31 +111,29 @@ actor MembershipKeeper {
     }
 
     private func take(_ role: WantedRole?, trust: [UInt8]) {
-        refusal = nil
-        if let role { wanted = role }
-        wantedTrust = trust
+        standing.onAssignments(role: role, trust: trust)
         knock()
     }
 
+    private var present: NodeStanding.Present {
+        NodeStanding.Present(
+            role: credentials.current.identity.role, raftID: record.value.raftID, isManagerRunning: running != nil)
+    }
+
     private func refused(_ failure: Failure) async {
-        if refusal == nil { log.error("the managers refuse this node: \(failure)") }
-        refusal = failure
-        // Two members of Raft with one id could vote twice.
-        guard isFenced, let copy = running else { return }
+        if standing.onRefusal(failure) { log.error("the managers refuse this node: \(failure)") }
+        guard standing.holdsCopy(present), let copy = running else { return }
         running = nil
-        isHeld = true
         slot.set(nil)
         copy.manager.stop()
         await copy.task.value
         await copy.manager.end()
-        // The other one has voted and acknowledged since they parted: this log must not speak for the member again, even if
-        // this machine is the node after all one day.
         parts.setAside()
-        loss = Failure(
-            .dataLoss,
-            "this manager was a copy of another one, so its log counts no more: `swarmctl join --renew TOKEN` with the token of "
-                + "`swarmctl token manager` makes it a manager again once the other machine is gone")
-        isHeld = false
+        standing.onCopyEnded(
+            Failure(
+                .dataLoss,
+                "this manager was a copy of another one, so its log counts no more: `swarmctl join --renew TOKEN` with the "
+                    + "token of `swarmctl token manager` makes it a manager again once the other machine is gone"))
         log.warning("the manager of this copy is stopped")
     }
 
@@ -175,23 +158,9 @@ actor MembershipKeeper {
         source.yield(.look)
     }
 
-    /// Whether the node is not what it is to be.
-    private var isRoleDue: Bool {
-        guard !isHeld, loss == nil || running != nil, let wanted else { return false }
-        let isManager = credentials.current.identity.role == .manager
-        switch wanted {
-        case .worker: return isManager || running != nil
-        case .manager(let raftID):
-            // Where Raft went on without it and wants it again, it is to be another member: it may have promised things since.
-            let isAnother = raftID.map { $0 != record.value.raftID } ?? false
-            return !isManager || running == nil || isAnother
-        }
-    }
-
-    private var isTimeDue: Bool {
-        let now = credentials.current
-        if now.renewsAt <= Clock.wallTime { return true }
-        return !wantedTrust.isEmpty && now.trustDigest != wantedTrust
+    private var isCertificateDue: Bool {
+        let own = credentials.current
+        return standing.isCertificateDue(renewsAt: own.renewsAt, trust: own.trustDigest, now: Clock.wallTime)
     }
 
     private func look() async {
@@ -201,7 +170,7 @@ actor MembershipKeeper {
         connections.dropExpired()
         do {
             if try renewItself() { return }
-            guard refusal == nil, isRoleDue || isTimeDue && pace.allows(Clock.now) else { return }
+            guard standing.isRoleDue(present) || isCertificateDue && pace.allows(Clock.now) else { return }
             try await renew()
             let isStillDue = credentials.current.renewsAt <= Clock.wallTime
             pace.onSuccess(Clock.now, isStillDue: isStillDue)
@@ -253,15 +222,15 @@ actor MembershipKeeper {
     }
 
     private func noteHindrance() {
-        let current = refusal ?? (hasLostLog ? loss : nil)
+        let current = standing.hindrance(present)
         hindrance.withLock { $0 = current }
     }
 
     /// The node is to be a manager, and its log is gone.
-    var hasLostLog: Bool { loss != nil && running == nil }
+    var hasLostLog: Bool { standing.hasLostLog(present) }
 
     /// Another machine is this node, and this one is a copy.
-    var isFenced: Bool { refusal?.code == .alreadyExists }
+    var isFenced: Bool { standing.isFenced }
 
     nonisolated var isExpired: Bool {
         if case .expired = credentials.current.certificate.validityProblem(at: Clock.wallTime) { return true }
@@ -270,7 +239,7 @@ actor MembershipKeeper {
 
     /// A manager has let this node in again, by a token.
     func readmit(_ ask: @Sendable () async throws -> WireAdmission) async throws {
-        let known = admissions
+        let known = standing.answersTaken
         let admission = try await ask()
         let renewed = try credentials(of: admission)
         guard renewed.identity.node == credentials.current.identity.node else {
@@ -280,13 +249,16 @@ actor MembershipKeeper {
         defer { resume() }
         await worker.follow(admission.managers.map(\.address))
         try await take(renewed, admission, after: known)
-        refusal = nil
+        standing.onReadmission()
         pace = RenewalPace()
     }
 
     private func renew() async throws {
-        let known = admissions
-        let admission = try await ask()
+        let known = standing.answersTaken
+        let call = RenewalCall(
+            connections: connections, advertisedAddress: record.value.advertiseAddress,
+            leader: slot.manager?.leaderAddress, managers: await worker.managers)
+        let admission = try await call.run()
         try await take(try credentials(of: admission), admission, after: known)
     }
 
@@ -314,55 +286,41 @@ actor MembershipKeeper {
 
     /// One answer after the other: two managers of one raft id could vote twice.
     ///
-    /// - Parameter known: how many were taken when it was asked for. An older answer may name the member of before.
+    /// - Parameter known: ``NodeStanding/answersTaken`` when it was asked for.
     private func take(_ renewed: Credentials, _ admission: WireAdmission, after known: Int) async throws {
         while isTaking { await withCheckedContinuation { turns.append($0) } }
-        guard known == admissions else {
-            throw Failure(.unavailable, "the node's certificate has just been renewed by another answer: try again")
-        }
-        admissions += 1
+        let step = try standing.take(renewed.identity.role, raftID: admission.raftID, askedAfter: known, present)
         isTaking = true
         defer {
             isTaking = false
             for turn in turns { turn.resume() }
             turns = []
         }
-        try await take(renewed, admission)
+        try await perform(step, renewed, admission)
+        standing.onTaken(renewed.identity.role, raftID: admission.raftID)
     }
 
-    /// Another machine may be found to be this node while an answer is under way.
-    private func checkFence() throws {
-        if isHeld || isFenced, let refusal { throw refusal }
-    }
-
-    private func take(_ renewed: Credentials, _ admission: WireAdmission) async throws {
-        try checkFence()
-        switch (renewed.identity.role, running) {
-        case (.manager, nil) where hasLostLog && admission.raftID == record.value.raftID:
-            // Only another member of Raft may begin with an empty log.
-            try adopt(renewed)
-        case (.manager, nil): try promote(renewed, admission)
-        case (.manager, let former?) where admission.raftID != record.value.raftID:
-            try await retire(renewed, former)
-            try checkFence()
-            log.info("Raft went on without this manager: it begins again as another member")
-            try promote(renewed, admission)
-        case (.worker, let former?):
-            try await retire(renewed, former)
-            log.info("this node is a worker now")
-        default:
+    private func perform(_ step: NodeStanding.Step, _ renewed: Credentials, _ admission: WireAdmission) async throws {
+        switch step {
+        case .renew:
             try adopt(renewed)
             log.info("the node's certificate is renewed")
+        case .promote: try promote(renewed, admission)
+        case .replace:
+            try await retire(renewed)
+            try standing.checkFence()
+            log.info("Raft went on without this manager: it begins again as another member")
+            try promote(renewed, admission)
+        case .demote:
+            try await retire(renewed)
+            log.info("this node is a worker now")
         }
-        // Until the next assignments say more: those of before may have asked for what is done now.
-        wanted = renewed.identity.role == .worker ? .worker : .manager(raftID: admission.raftID)
     }
 
     private func promote(_ renewed: Credentials, _ admission: WireAdmission) throws {
         // Of an earlier time as a manager, under another raft id.
         try parts.wipe()
-        // What was lost was another member's.
-        loss = nil
+        standing.onPromoted()
         try record.update(with: renewed) { membership in
             membership.raftID = admission.raftID
             membership.isFounder = false
@@ -377,8 +335,9 @@ actor MembershipKeeper {
         log.info("this node is a manager now")
     }
 
-    /// - Parameter former: is no member of Raft any more.
-    private func retire(_ renewed: Credentials, _ former: (manager: Manager, task: Task<Void, Never>)) async throws {
+    /// The manager is no member of Raft any more.
+    private func retire(_ renewed: Credentials) async throws {
+        let former = running
         try record.update(with: renewed) { membership in
             membership.raftID = 0
             membership.isFounder = false
@@ -387,9 +346,9 @@ actor MembershipKeeper {
         credentials.replace(with: renewed)
         running = nil
         slot.set(nil)
-        former.manager.stop()
+        former?.manager.stop()
         // Its thread writes no more once this ends.
-        await former.task.value
+        await former?.task.value
         try parts.wipe()
         connections.close()
     }
@@ -409,34 +368,5 @@ actor MembershipKeeper {
     private func ended(_ manager: Manager, _ error: any Error) {
         guard running?.manager === manager else { return }
         source.yield(.managerEnded(error as? Failure ?? Failure(.internal, "\(error)")))
-    }
-
-    private func ask() async throws -> WireAdmission {
-        var candidates = [slot.manager?.leaderAddress].compactMap { $0 } + (await worker.managers).shuffled()
-        var problems: [String] = []
-        for _ in 0..<MembershipKeeper.askedManagers where !candidates.isEmpty {
-            let address = candidates.removeFirst()
-            do {
-                switch try await renewal(at: address).answer {
-                case .admission(let admission): return admission
-                case .notLeader(let other):
-                    problems.append("\(address) does not lead")
-                    if !other.leaderAddress.isEmpty { candidates.insert(other.leaderAddress, at: 0) }
-                case nil: problems.append("\(address) gave no answer")
-                }
-            } catch let error as RPCError {
-                problems.append("\(address): \(connections.problem(at: address) ?? error.message)")
-            }
-        }
-        throw Failure(.unavailable, "no manager gave one (\(problems.joined(separator: "; "))); it is tried again")
-    }
-
-    private func renewal(at address: String) async throws -> WireJoinAnswer {
-        var options = CallOptions.defaults
-        options.timeout = MembershipKeeper.answerTimeout
-        options.waitForReady = false
-        let client = WireIdentity.Client(wrapping: try connections.client(to: address))
-        return try await client.renew(
-            .with { $0.advertisedAddress = record.value.advertiseAddress }, options: options)
     }
 }
