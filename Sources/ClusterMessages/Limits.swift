@@ -9,7 +9,7 @@ public enum MessageLimits {
     /// A record of a snapshot above this is damage: the largest object is a transaction's size (1.5 MiB) at most.
     public static let snapshotRecordBytes = 8 << 20
     /// Records are gathered into one piece up to about this size.
-    public static let snapshotBatchBytes = 256 << 10
+    public static let snapshotBatchBytes = 64 << 10
     /// Of an id on the wire.
     public static let identifierBytes = 16
 }

@@ -36,6 +36,7 @@ public struct AsideSnapshot<Files: LogFiles> {
         try files.write(name, start, at: 0)
         var offset = start.count
         var count = 0
+        var synced = offset
         var sealer = ChunkSealer(stream: stream, chunkBytes: header.chunkBytes)
         for piece in pieces {
             count += piece.count
@@ -43,6 +44,11 @@ public struct AsideSnapshot<Files: LogFiles> {
             if sealed.isEmpty { continue }
             try files.write(name, sealed, at: offset)
             offset += sealed.count
+            // All at once at the end would keep the disk from the log for as long.
+            if offset - synced >= LogLimits.snapshotSyncBytes {
+                try files.sync(name)
+                synced = offset
+            }
         }
         try files.write(name, sealer.finish(), at: offset)
         try files.sync(name)

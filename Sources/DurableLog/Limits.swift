@@ -3,6 +3,8 @@ public enum LogLimits {
     public static let segmentBytes = 8 << 20
     /// What a snapshot is sealed, written and read in: the memory that this takes, whatever the snapshot's size.
     public static let snapshotChunkBytes = 256 << 10
+    /// Of a snapshot that is written, in one fdatasync.
+    static let snapshotSyncBytes = 4 << 20
     /// A chunk above it is damage, not data.
     static let largestSnapshotChunkBytes = 64 << 20
     /// A batch above it is damage, not data.

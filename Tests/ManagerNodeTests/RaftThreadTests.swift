@@ -67,14 +67,6 @@ private struct NotingStorage: RaftStorage, Sendable {
         return .snapshot(tables, Message(from: 2, to: 1, term: 1, payload: .installSnapshot(metadata)))
     }
 
-    private func eventually(_ condition: () -> Bool) async throws {
-        let end = ContinuousClock.now + .seconds(10)
-        while !condition() {
-            try #require(ContinuousClock.now < end, "it did not happen within 10 s")
-            try await Task.sleep(for: .milliseconds(5))
-        }
-    }
-
     /// What would cost the quorum is found out before, on what was known then.
     @Test func managersAreChangedOnlyFromTheMembershipThatWasJudged() async throws {
         let thread = RaftThread()

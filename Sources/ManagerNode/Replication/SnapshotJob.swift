@@ -5,11 +5,15 @@ import Primitives
 import Synchronization
 
 /// A snapshot of the state that a thread of its own encodes and writes, while the Raft thread goes on.
+///
+/// It rests again and again: where the kernel changes threads at its ticks alone (CONFIG_HZ=100), one that computes for a
+/// second makes each of the short waits that a write consists of last 10 ms.
 final class SnapshotJob: Sendable {
     let metadata: SnapshotMetadata
     /// Its bytes, once it is durable.
     private let result = Mutex<Result<Int, any Error>?>(nil)
     private let isGivenUp = Atomic(false)
+    private let wake = ThreadSignal()
     private let hasEnded = ThreadSignal()
 
     private init(_ metadata: SnapshotMetadata) {
@@ -21,6 +25,7 @@ final class SnapshotJob: Sendable {
     /// Gives it up, and returns once it writes no more: the folder may be another member's next.
     func end() {
         isGivenUp.store(true, ordering: .relaxed)
+        wake.set()
         while outcome == nil { hasEnded.wait(until: Clock.now + .seconds(1)) }
     }
 
@@ -33,7 +38,8 @@ final class SnapshotJob: Sendable {
             try SystemThread.start(name: "snapshot") {
                 // What is given up is never adopted.
                 let pieces = Snapshot.pieces(tables, metadata).lazy.prefix { _ in
-                    !job.isGivenUp.load(ordering: .relaxed)
+                    job.wake.wait(until: Clock.now + ManagerLimits.snapshotRest)
+                    return !job.isGivenUp.load(ordering: .relaxed)
                 }
                 let outcome = Result { try write(pieces) }
                 job.result.withLock { $0 = outcome }
