@@ -10,8 +10,10 @@ public struct NodeStanding: Sendable {
         public var role: NodeRole
         /// 0 on a worker.
         public var raftID: UInt64
+        /// Whether its manager has been started here, and not been stopped.
         public var isManagerRunning: Bool
 
+        /// A node that is so.
         public init(role: NodeRole, raftID: UInt64, isManagerRunning: Bool) {
             self.role = role
             self.raftID = raftID
@@ -27,7 +29,7 @@ public struct NodeStanding: Sendable {
         case promote
         /// Raft went on without this manager: it ends, then the node becomes another member.
         case replace
-        /// The manager ends.
+        /// The manager ends, and what is left of its log goes.
         case demote
     }
 
@@ -95,12 +97,14 @@ public struct NodeStanding: Sendable {
 
     /// Whether the node is not what it is to be, and asking helps.
     public func isRoleDue(_ present: Present) -> Bool {
-        guard refusal == nil, !isHeld, !hasLostLog(present), let wanted else { return false }
+        guard refusal == nil, !isHeld, let wanted else { return false }
         switch wanted {
         case .worker: return present.role == .manager || present.isManagerRunning
         case .manager(let raftID):
             // Where Raft went on without it and wants it again, it is to be another member: it may have promised things since.
             let isAnother = raftID.map { $0 != present.raftID } ?? false
+            // The member whose log is lost is not begun again.
+            if hasLostLog(present) { return isAnother }
             return present.role != .manager || !present.isManagerRunning || isAnother
         }
     }
@@ -117,16 +121,18 @@ public struct NodeStanding: Sendable {
 
     /// Another machine may be found to be this node while an answer is under way.
     ///
-    /// - Throws: the refusal.
+    /// - Throws: the refusal; ``Failure`` `unavailable` as long as the copy's manager ends.
     public func checkFence() throws(Failure) {
-        if isHeld || isFenced, let refusal { throw refusal }
+        if isFenced, let refusal { throw refusal }
+        if isHeld { throw Failure(.unavailable, "the manager of this copy of the node is ending: try again") }
     }
 
     /// Takes an answer in.
     ///
     /// - Parameters:
+    ///   - role: what the node is by the answer.
+    ///   - raftID: likewise; 0 for a worker.
     ///   - known: ``answersTaken`` as it was when it was asked for: an older answer may name the member of before.
-    ///   - role, raftID: what the node is by the answer.
     /// - Throws: ``Failure`` `unavailable` for an answer that is too old, and what ``checkFence()`` does; nothing is taken then.
     public mutating func take(
         _ role: NodeRole, raftID: UInt64, askedAfter known: Int, _ present: Present
@@ -141,12 +147,12 @@ public struct NodeStanding: Sendable {
         case (.manager, false): return hasLostLog(present) && raftID == present.raftID ? .renew : .promote
         case (.manager, true): return raftID == present.raftID ? .renew : .replace
         case (.worker, true): return .demote
-        case (.worker, false): return .renew
+        case (.worker, false): return present.raftID == 0 ? .renew : .demote
         }
     }
 
-    /// A log was begun: what was lost was another member's.
-    public mutating func onPromoted() { loss = nil }
+    /// The node is another member of Raft from now on, or none: what was lost was the log of the one before.
+    public mutating func onMemberGone() { loss = nil }
 
     /// The node is what an answer says: until the next assignments say more, since those of before may have asked for what
     /// is done now.

@@ -20,6 +20,8 @@ public enum ManagerLimits {
     static let entriesKeptBehindSnapshot: UInt64 = 500
     /// Behind each piece of a snapshot that is written: the processor is for whoever waits for it.
     static let snapshotRest = Duration.microseconds(500)
+    /// For the blocks of removed files, where a new segment finds no room.
+    static let removalWait = Duration.seconds(10)
     /// A snapshot larger than this is refused by the receiver.
     static let snapshotBytes = 4 << 30
     /// Changes waiting for the control loops; above it they look at everything instead.

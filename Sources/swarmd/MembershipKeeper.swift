@@ -320,12 +320,12 @@ actor MembershipKeeper {
     private func promote(_ renewed: Credentials, _ admission: WireAdmission) throws {
         // Of an earlier time as a manager, under another raft id.
         try parts.wipe()
-        standing.onPromoted()
         try record.update(with: renewed) { membership in
             membership.raftID = admission.raftID
             membership.isFounder = false
             membership.peers = Dictionary(admission.managers.map { ($0.raftID, $0.address) }) { $1 }
         }
+        standing.onMemberGone()
         credentials.replace(with: renewed)
         // Open connections were made by a worker.
         connections.close()
@@ -335,7 +335,7 @@ actor MembershipKeeper {
         log.info("this node is a manager now")
     }
 
-    /// The manager is no member of Raft any more.
+    /// The manager, if one runs, is no member of Raft any more.
     private func retire(_ renewed: Credentials) async throws {
         let former = running
         try record.update(with: renewed) { membership in
@@ -343,12 +343,13 @@ actor MembershipKeeper {
             membership.isFounder = false
             membership.peers = [:]
         }
+        standing.onMemberGone()
         credentials.replace(with: renewed)
         running = nil
         slot.set(nil)
         former?.manager.stop()
-        // Its thread writes no more once this ends.
         await former?.task.value
+        await former?.manager.end()
         try parts.wipe()
         connections.close()
     }

@@ -18,7 +18,7 @@ struct RenewalCall {
     /// Managers asked in one attempt, redirections included.
     private static let askedManagers = 8
 
-    /// - Throws: ``Failure`` `unavailable` naming what each of those that were asked has said.
+    /// - Throws: ``Failure`` `unavailable` naming what each of those that were asked has said; what keeps this node from asking.
     func run() async throws -> WireAdmission {
         var candidates = [leader].compactMap { $0 } + managers.shuffled()
         var problems: [String] = []

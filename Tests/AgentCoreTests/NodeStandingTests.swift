@@ -85,6 +85,7 @@ import Testing
         #expect(try step(.manager, 7, of: stopped) == .promote)
         #expect(try step(.manager, 8, of: manager) == .replace)
         #expect(try step(.worker, 0, of: manager) == .demote)
+        #expect(try step(.worker, 0, of: stopped) == .demote)
     }
 
     /// Two managers of one raft id could vote twice.
@@ -113,10 +114,22 @@ import Testing
         var standing = told(.manager(raftID: 7), loss: lost)
         #expect(standing.hindrance(stopped)?.code == lost.code)
         #expect(!standing.isRoleDue(stopped))
+        #expect(!told(.manager(raftID: nil), loss: lost).isRoleDue(stopped))
         #expect(try standing.take(.manager, raftID: 7, askedAfter: 0, stopped) == .renew)
         #expect(try standing.take(.manager, raftID: 8, askedAfter: 1, stopped) == .promote)
-        standing.onPromoted()
+        standing.onMemberGone()
         #expect(standing.hindrance(stopped) == nil)
+    }
+
+    @Test func r26eWhoseLogIsLostMayBeDemotedAndBeAnotherMember() throws {
+        var standing = told(.worker, loss: lost)
+        #expect(standing.isRoleDue(stopped))
+        #expect(try standing.take(.worker, raftID: 0, askedAfter: 0, stopped) == .demote)
+        standing.onMemberGone()
+        standing.onTaken(.worker, raftID: 0)
+        #expect(standing.hindrance(worker) == nil)
+        #expect(told(.manager(raftID: 0), loss: lost).isRoleDue(stopped))
+        #expect(told(.manager(raftID: 8), loss: lost).isRoleDue(stopped))
     }
 
     // MARK: A copy of the node
@@ -131,6 +144,10 @@ import Testing
         // As long as it ends, whatever the managers say meanwhile.
         standing.onAssignments(role: .manager(raftID: 7), trust: [])
         #expect(!standing.isRoleDue(stopped))
+        let ending = #expect(throws: Failure.self) {
+            try standing.take(.manager, raftID: 8, askedAfter: asked, stopped)
+        }
+        #expect(ending?.code == .unavailable)
         _ = standing.onRefusal(fence)
         let refusal = #expect(throws: Failure.self) {
             try standing.take(.manager, raftID: 8, askedAfter: asked, stopped)

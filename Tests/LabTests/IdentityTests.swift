@@ -130,10 +130,7 @@ import Testing
         let output = try lab.on("n3", "join", "--renew", try lab.on("n1", "token", "manager", "--quiet"))
         #expect(output == "This node is back in its swarm as a manager.")
         try lab.createConfig("with-new-log", on: "n3")
-        try lab.waitUntil("three managers decide") {
-            try lab.on("n1", "node", "ls", "--format", "{{.Hostname}} {{.ManagerStatus}}").split(separator: "\n")
-                .count { $0.hasSuffix("Leader") || $0.hasSuffix("Reachable") } == 3
-        }
+        try lab.waitUntil("three managers decide") { try managers() == 3 }
         #expect(try lab.nodeIDs() == ids)
         #expect(try lab.processes(of: "steady") == processes)
         // It counts: one of the others may go.
@@ -143,6 +140,29 @@ import Testing
         }
         try lab.start("n1", at: 200 * Self.day)
         try lab.waitUntil("all are back") { try lab.readyNodes() == lab.nodes }
+    }
+
+    @Test func r26eAManagerThatLostItsLogIsDemotedAndPromotedLikeOthers() throws {
+        let lab = try lab()
+        let ids = try lab.nodeIDs()
+        try lab.killAndWait("n2")
+        try FileManager.default.removeItem(atPath: "\(lab.folder)/n2/lib/raft")
+        try lab.start("n2", at: 200 * Self.day)
+        try lab.waitUntil("it says what is lost") { try lab.on("n2", "info").contains("raft is gone") }
+        try lab.on("n1", "node", "demote", "n2")
+        try lab.waitUntil("it is a worker that lacks nothing") {
+            try managers() == 2 && !lab.on("n2", "info").contains("raft is gone") && lab.readyNodes() == lab.nodes
+        }
+        try lab.on("n1", "node", "promote", "n2")
+        try lab.waitUntil("three managers decide") { try managers() == 3 }
+        try lab.createConfig("with-a-new-member", on: "n2")
+        #expect(try lab.nodeIDs() == ids)
+    }
+
+    /// Those that take part.
+    private func managers() throws -> Int {
+        try lab().on("n1", "node", "ls", "--format", "{{.Hostname}} {{.ManagerStatus}}").split(separator: "\n")
+            .count { $0.hasSuffix("Leader") || $0.hasSuffix("Reachable") }
     }
 
     @Test func r26fARemovedNodeIsRefusedWithAReason() throws {

@@ -2,12 +2,14 @@ public import DurableLog
 import Glibc
 import LinuxSystem
 public import Primitives
+import Synchronization
 
 /// The log's files in a folder of the machine's.
 public struct PosixLogFiles: SharedLogFiles {
     private let folder: String
     /// The file in use, open: the segment that is written to, with one fdatasync a write, or a snapshot that is read.
     private var open: (name: String, file: OpenFile)?
+    private let removals: Removals
 
     /// Closed when the last copy of the handle lets go of it.
     private final class OpenFile: Sendable {
@@ -23,15 +25,17 @@ public struct PosixLogFiles: SharedLogFiles {
     /// - Throws: ``Failure`` when the folder cannot be made or is not writable.
     public init(folder: String) throws(Failure) {
         self.folder = folder
+        removals = Removals()
         if mkdir(folder, 0o700) != 0 && errno != EEXIST { throw problem("make the folder", folder) }
         if access(folder, R_OK | W_OK | X_OK) != 0 { throw problem("use the folder", folder) }
     }
 
-    private init(sharing folder: String) {
+    private init(sharing folder: String, _ removals: Removals) {
         self.folder = folder
+        self.removals = removals
     }
 
-    public func another() -> PosixLogFiles { PosixLogFiles(sharing: folder) }
+    public func another() -> PosixLogFiles { PosixLogFiles(sharing: folder, removals) }
 
     public mutating func close() { open = nil }
 
@@ -89,7 +93,12 @@ public struct PosixLogFiles: SharedLogFiles {
     public mutating func create(_ name: String, bytes: Int) throws(Failure) {
         let descriptor = try openFile(name, O_RDWR | O_CREAT | O_TRUNC)
         if bytes > 0 {
-            let result = posix_fallocate(descriptor, 0, off_t(bytes))
+            var result = posix_fallocate(descriptor, 0, off_t(bytes))
+            if result == ENOSPC {
+                // What was removed may not be free yet.
+                removals.wait()
+                result = posix_fallocate(descriptor, 0, off_t(bytes))
+            }
             if result != 0 {
                 Glibc.close(descriptor)
                 unlink(path(of: name))
@@ -128,10 +137,11 @@ public struct PosixLogFiles: SharedLogFiles {
     /// Its blocks are freed by a thread of its own, as the last to have it open: that takes 25 ms for 100 MB.
     public mutating func remove(_ name: String) throws(Failure) {
         closeOpen(name)
-        let descriptor = try openFile(name, O_RDONLY)
+        // Where it cannot be opened, they are freed here.
+        let descriptor = Glibc.open(path(of: name), O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
         let result = unlink(path(of: name))
         let code = errno
-        do { try SystemThread.start(name: "log-remove") { Glibc.close(descriptor) } } catch { Glibc.close(descriptor) }
+        if descriptor >= 0 { removals.close(descriptor) }
         if result != 0 { throw problem("remove", path(of: name), code) }
     }
 
@@ -169,5 +179,31 @@ public struct PosixLogFiles: SharedLogFiles {
             }
         let kind: Failure.Code = code == ENOSPC || code == EDQUOT ? .resourceExhausted : .unavailable
         return Failure(kind, "cannot \(action) \(path): \(String(cString: strerror(code)))\(hint)")
+    }
+}
+
+/// Removed files whose blocks are being freed.
+private final class Removals: Sendable {
+    private let pending = Mutex(0)
+    private let hasEnded = ThreadSignal()
+
+    /// Frees the blocks of a removed file, which nobody else has open, on a thread of its own; without one, here.
+    func close(_ descriptor: Int32) {
+        pending.withLock { $0 += 1 }
+        do {
+            try SystemThread.start(name: "log-remove") { self.free(descriptor) }
+        } catch { free(descriptor) }
+    }
+
+    private func free(_ descriptor: Int32) {
+        Glibc.close(descriptor)
+        pending.withLock { $0 -= 1 }
+        hasEnded.set()
+    }
+
+    /// Until all are free, or for as long as ``ManagerLimits/removalWait``. One thread waits at a time.
+    func wait() {
+        let end = Clock.now + ManagerLimits.removalWait
+        while pending.withLock({ $0 }) > 0, Clock.now < end { hasEnded.wait(until: end) }
     }
 }
