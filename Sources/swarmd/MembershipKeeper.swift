@@ -125,9 +125,7 @@ actor MembershipKeeper {
         guard standing.holdsCopy(present), let copy = running else { return }
         running = nil
         slot.set(nil)
-        copy.manager.stop()
-        await copy.task.value
-        await copy.manager.end()
+        await end(copy)
         parts.setAside()
         standing.onCopyEnded(
             Failure(
@@ -347,9 +345,7 @@ actor MembershipKeeper {
         credentials.replace(with: renewed)
         running = nil
         slot.set(nil)
-        former?.manager.stop()
-        await former?.task.value
-        await former?.manager.end()
+        if let former { await end(former) }
         try parts.wipe()
         connections.close()
     }
@@ -364,6 +360,12 @@ actor MembershipKeeper {
                 } catch { self.ended(manager, error) }
             }
         )
+    }
+
+    /// Returns once it writes nothing any more.
+    private func end(_ former: (manager: Manager, task: Task<Void, Never>)) async {
+        await former.manager.end()
+        await former.task.value
     }
 
     private func ended(_ manager: Manager, _ error: any Error) {
